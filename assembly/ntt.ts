@@ -1,0 +1,161 @@
+/**
+ * Number-theoretic transforms over Fr, without bit reversal: the inverse transform goes from natural to bit-reversed order
+ * (decimation in frequency), the coset factors are stored in that order, the forward transform goes back (decimation in
+ * time).
+ *
+ * A polynomial of size n is an array of n/2 pairs. Both directions use the powers of the same root ω: the first transform
+ * then is n times the inverse one with indices negated, so position i of the final result holds index -i mod n.
+ *
+ * A transform of n = parts·block elements is cut for threads and caches: columns (elements j, j + block, j + 2·block, ...)
+ * go through the outer log2(parts) layers together, then every block of consecutive elements is a transform of its own.
+ */
+import * as Fr from "./fr.generated";
+import { TLS, TLS_MISC } from "./layout";
+
+const PAIR = Fr.PAIR;
+
+// @ts-ignore: decorator
+@inline
+function reverse(i: u32, bits: u32): u32 {
+  let x = i;
+  x = ((x >> 1) & 0x55555555) | ((x & 0x55555555) << 1);
+  x = ((x >> 2) & 0x33333333) | ((x & 0x33333333) << 2);
+  x = ((x >> 4) & 0x0f0f0f0f) | ((x & 0x0f0f0f0f) << 4);
+  return bswap<u32>(x) >> (32 - bits);
+}
+
+// @ts-ignore: decorator
+@inline
+function lane(pairs: usize, i: u32): usize { return pairs + usize(i >> 1) * PAIR + (usize(i & 1) << 2); }
+
+function putLane(at: usize, a: usize): void {
+  for (let i: usize = 0; i < 9; i++) store<u32>(at + (i << 3), load<u32>(a + (i << 2)));
+}
+
+function getLane(out: usize, at: usize): void {
+  for (let i: usize = 0; i < 9; i++) store<u32>(out + (i << 2), load<u32>(at + (i << 3)));
+}
+
+/**
+ * Powers of ω (Montgomery, of order n ≥ 4): the layer whose butterflies span 2m elements has its m factors
+ * ω^(j·n/2m) as pairs from table + (m/2)·72 on. n/2 pairs in all; the first is unused.
+ */
+export function nttTwiddles(table: usize, root: usize, bits: u32): void {
+  const w = TLS + TLS_MISC + 512;
+  const half: u32 = 1 << (bits - 1);
+  const top = table + usize(half >> 1) * PAIR;
+  Fr.setOne(w);
+  for (let j: u32 = 0; j < half; j++) {
+    putLane(lane(top, j), w);
+    Fr.mul(w, w, root);
+  }
+  for (let m = half >> 1; m >= 2; m >>= 1) {
+    const from = table + usize(m) * PAIR, to = table + usize(m >> 1) * PAIR;
+    for (let j: u32 = 0; j < m; j++) {
+      getLane(w, lane(from, 2 * j));
+      putLane(lane(to, j), w);
+    }
+  }
+}
+
+/** factors[p] = g^(-rev(p) mod n) / n as pairs, g and inverse of n in Montgomery form. */
+export function nttCoset(factors: usize, g: usize, inverseN: usize, bits: u32): void {
+  const w = TLS + TLS_MISC + 512, n: u32 = 1 << bits;
+  Fr.copy(w, inverseN);
+  for (let i: u32 = 0; i < n; i++) {
+    putLane(lane(factors, reverse((n - i) & (n - 1), bits)), w);
+    Fr.mul(w, w, g);
+  }
+}
+
+/** Outer decimation-in-frequency layers of columns from ≤ j < to (even bounds). */
+export function nttOuterDif(poly: usize, table: usize, bits: u32, partBits: u32, from: u32, to: u32): void {
+  const block: u32 = 1 << (bits - partBits), parts: u32 = 1 << partBits, d = TLS + TLS_MISC + 512;
+  for (let h = parts >> 1; h >= 1; h >>= 1) {
+    const layer = table + usize((h * block) >> 1) * PAIR;
+    for (let b: u32 = 0; b < parts; b += 2 * h) {
+      for (let k: u32 = 0; k < h; k++) {
+        let u = poly + usize(((b + k) * block + from) >> 1) * PAIR;
+        let v = poly + usize(((b + k + h) * block + from) >> 1) * PAIR;
+        let w = layer + usize((k * block + from) >> 1) * PAIR;
+        for (let j = from; j < to; j += 2) {
+          Fr.subLazy2(d, u, v);
+          Fr.add2(u, u, v);
+          Fr.mul2(v, d, w);
+          u += PAIR; v += PAIR; w += PAIR;
+        }
+      }
+    }
+  }
+}
+
+/** Outer decimation-in-time layers of columns from ≤ j < to (even bounds). */
+export function nttOuterDit(poly: usize, table: usize, bits: u32, partBits: u32, from: u32, to: u32): void {
+  const block: u32 = 1 << (bits - partBits), parts: u32 = 1 << partBits, d = TLS + TLS_MISC + 512;
+  for (let h: u32 = 1; h < parts; h <<= 1) {
+    const layer = table + usize((h * block) >> 1) * PAIR;
+    for (let b: u32 = 0; b < parts; b += 2 * h) {
+      for (let k: u32 = 0; k < h; k++) {
+        let u = poly + usize(((b + k) * block + from) >> 1) * PAIR;
+        let v = poly + usize(((b + k + h) * block + from) >> 1) * PAIR;
+        let w = layer + usize((k * block + from) >> 1) * PAIR;
+        for (let j = from; j < to; j += 2) {
+          Fr.mul2(d, v, w);
+          Fr.sub2(v, u, d);
+          Fr.add2(u, u, d);
+          u += PAIR; v += PAIR; w += PAIR;
+        }
+      }
+    }
+  }
+}
+
+/** (a0 + a1, a0 - a1) of one pair. */
+function innermost(a: usize): void {
+  const p = TLS + TLS_MISC + 512, q = p + 80;
+  for (let i: usize = 0; i < 9; i++) {
+    const a0 = load<u32>(a + (i << 3)), a1 = load<u32>(a + (i << 3), 4);
+    store<u32>(p + (i << 3), a0);
+    store<u32>(p + (i << 3), a0, 4);
+    store<u32>(q + (i << 3), a1);
+    store<u32>(q + (i << 3), load<u32>(Fr.C4 + (i << 2)) - a1, 4);
+  }
+  Fr.add2(a, p, q);
+}
+
+/** One block through the inner layers of the first transform, the coset factors and the inner layers back. */
+export function nttBlock(poly: usize, table: usize, factors: usize, bits: u32, partBits: u32, part: u32): void {
+  const block: u32 = 1 << (bits - partBits), d = TLS + TLS_MISC + 512;
+  const base = poly + usize((part * block) >> 1) * PAIR;
+  for (let m = block >> 1; m >= 2; m >>= 1) {
+    const layer = table + usize(m >> 1) * PAIR;
+    for (let b: u32 = 0; b < block; b += 2 * m) {
+      let u = base + usize(b >> 1) * PAIR, v = u + usize(m >> 1) * PAIR, w = layer;
+      for (let j: u32 = 0; j < m; j += 2) {
+        Fr.subLazy2(d, u, v);
+        Fr.add2(u, u, v);
+        Fr.mul2(v, d, w);
+        u += PAIR; v += PAIR; w += PAIR;
+      }
+    }
+  }
+  let f = factors + usize((part * block) >> 1) * PAIR, a = base;
+  for (let j: u32 = 0; j < block; j += 2) {
+    innermost(a);
+    Fr.mul2(a, a, f);
+    innermost(a);
+    a += PAIR; f += PAIR;
+  }
+  for (let m: u32 = 2; m < block; m <<= 1) {
+    const layer = table + usize(m >> 1) * PAIR;
+    for (let b: u32 = 0; b < block; b += 2 * m) {
+      let u = base + usize(b >> 1) * PAIR, v = u + usize(m >> 1) * PAIR, w = layer;
+      for (let j: u32 = 0; j < m; j += 2) {
+        Fr.mul2(d, v, w);
+        Fr.sub2(v, u, d);
+        Fr.add2(u, u, d);
+        u += PAIR; v += PAIR; w += PAIR;
+      }
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The quotient of the QAP: rows of the constraint matrices times the witness, and the scalars of the H bases.
+ *
+ * As in snarkjs the bases of H are Lagrange polynomials of the domain of size 2n at its odd points, so that the scalars are
+ * just (A·B - C) at those points and nothing is divided; C is A·B on the domain itself.
+ *
+ * A matrix is in compressed rows: offsets (u32, rows + 1), wires (u32 each entry), coefficients (pairs of entries, c·R²).
+ * The witness is an array of elements (canonical integers, not Montgomery), so that one product gives c·w in Montgomery form.
+ */
+import * as Fr from "./fr.generated";
+import { recode } from "./scalars";
+import { TLS, TLS_MISC } from "./layout";
+
+const PAIR = Fr.PAIR;
+/** Products computed before they are summed by row; even. */
+const CHUNK: u32 = 512;
+
+/** Bytes of scratch for qapRows. */
+export function qapScratch(): usize { return usize(CHUNK / 2 + 1) * PAIR; }
+
+/** Limbs and digits of witness values from ≤ i < to. Returns -1, or the position of the first value ≥ r. */
+export function qapWitness(limbs: usize, values: usize, from: u32, to: u32, digits: usize, halfStride: usize, windowStride: usize, c: u32, windows: u32): i32 {
+  for (let i = from; i < to; i++) {
+    const v = values + (usize(i) << 5);
+    if (!Fr.bytesBelowP(v)) return i32(i);
+    Fr.fromBytes(limbs + usize(i) * Fr.SIZE, v);
+    if (windows != 0) recode(v, digits + (usize(i) << 1), halfStride, windowStride, c, windows);
+  }
+  return -1;
+}
+
+/** One coefficient: 32 bytes, c·2^512 (a zkey) or the canonical integer. Returns whether they are below r. */
+export function qapCoefficient(pairs: usize, position: u32, src: usize, montgomery: bool): bool {
+  const t = TLS + TLS_MISC;
+  if (!Fr.bytesBelowP(src)) return false;
+  if (montgomery) Fr.fromBytesR512(t, src);
+  else {
+    Fr.fromBytes(t, src);
+    Fr.toMont(t, t);
+    Fr.toMont(t, t);
+  }
+  const at = pairs + usize(position >> 1) * PAIR + (usize(position & 1) << 2);
+  for (let i: usize = 0; i < 9; i++) store<u32>(at + (i << 3), load<u32>(t + (i << 2)));
+  return true;
+}
+
+/**
+ * Counts entries by row, counts[row + 1] each, of zkey coefficient records (u32 matrix, u32 row, u32 wire, 32 bytes).
+ * Returns -1, or the position of the first record with matrix > 1, row ≥ rows or wire ≥ nWires.
+ */
+export function qapCount(records: usize, n: u32, countsA: usize, countsB: usize, rows: u32, nWires: u32): i32 {
+  for (let i: u32 = 0; i < n; i++) {
+    const r = records + usize(i) * 44, row = load<u32>(r, 4);
+    if (load<u32>(r) > 1 || row >= rows || load<u32>(r, 8) >= nWires) return i32(i);
+    const at = (load<u32>(r) != 0 ? countsB : countsA) + (usize(row) << 2);
+    store<u32>(at, load<u32>(at, 4) + 1, 4);
+  }
+  return -1;
+}
+
+/**
+ * Sorts counted records into compressed rows; cursor of a row is its next free entry. Returns -1, or the position of the
+ * first record with a coefficient ≥ r.
+ */
+export function qapLoad(records: usize, n: u32, cursorsA: usize, cursorsB: usize, wiresA: usize, wiresB: usize, pairsA: usize, pairsB: usize): i32 {
+  for (let i: u32 = 0; i < n; i++) {
+    const r = records + usize(i) * 44;
+    const isB = load<u32>(r) != 0;
+    const cursor = (isB ? cursorsB : cursorsA) + (usize(load<u32>(r, 4)) << 2);
+    const position = load<u32>(cursor);
+    store<u32>(cursor, position + 1);
+    store<u32>((isB ? wiresB : wiresA) + (usize(position) << 2), load<u32>(r, 8));
+    if (!qapCoefficient(isB ? pairsB : pairsA, position, r + 12, true)) return i32(i);
+  }
+  return -1;
+}
+
+/** poly[i] = Σ c·witness[wire] over row i, for rows from ≤ i < to. */
+export function qapRows(poly: usize, from: u32, to: u32, offsets: usize, wires: usize, pairs: usize, witness: usize, scratch: usize): void {
+  const w = TLS + TLS_MISC, partial = w + 80;
+  let row = from;
+  let e = load<u32>(offsets + (usize(from) << 2));
+  const end = load<u32>(offsets + (usize(to) << 2));
+  let fresh = true;
+  while (row < to) {
+    // products of entries base .. stop, two by two on even positions
+    const base = e & ~1, stop = min(end, base + CHUNK);
+    for (let i = base; i < stop; i += 2) {
+      const a = witness + usize(load<u32>(wires + (usize(i) << 2))) * Fr.SIZE;
+      const b = i + 1 < stop ? witness + usize(load<u32>(wires + (usize(i) << 2), 4)) * Fr.SIZE : a;
+      const a0 = v128.load(a), a1 = v128.load(a, 16), b0 = v128.load(b), b1 = v128.load(b, 16);
+      v128.store(w, v128.shuffle<i32>(a0, b0, 0, 4, 1, 5));
+      v128.store(w, v128.shuffle<i32>(a0, b0, 2, 6, 3, 7), 16);
+      v128.store(w, v128.shuffle<i32>(a1, b1, 0, 4, 1, 5), 32);
+      v128.store(w, v128.shuffle<i32>(a1, b1, 2, 6, 3, 7), 48);
+      store<u32>(w, load<u32>(a, 32), 64);
+      store<u32>(w, load<u32>(b, 32), 68);
+      Fr.mul2(scratch + usize((i - base) >> 1) * PAIR, pairs + usize(i >> 1) * PAIR, w);
+    }
+    for (;;) {
+      const rowEnd = load<u32>(offsets + (usize(row) << 2), 4);
+      const until = min(rowEnd, stop);
+      const at = poly + usize(row >> 1) * PAIR + (usize(row & 1) << 2);
+      if (fresh) Fr.sumLanes(at, scratch, e - base, until - e);
+      else {
+        // a row longer than the chunk: the sum so far, then the rest
+        const p = partial + 80;
+        Fr.sumLanes(partial, scratch, e - base, until - e);
+        for (let i: usize = 0; i < 9; i++) {
+          store<u32>(w + (i << 2), load<u32>(partial + (i << 3)));
+          store<u32>(p + (i << 2), load<u32>(at + (i << 3)));
+        }
+        Fr.add(p, p, w);
+        for (let i: usize = 0; i < 9; i++) store<u32>(at + (i << 3), load<u32>(p + (i << 2)));
+      }
+      e = until;
+      fresh = until == rowEnd;
+      if (fresh && ++row == to) return;
+      if (e == stop && (!fresh || e != end)) break;
+    }
+  }
+}
+
+/** c = a·b pair by pair, on the rows from ≤ i < to (even bounds). */
+export function qapProduct(c: usize, a: usize, b: usize, from: u32, to: u32): void {
+  for (let i = usize(from >> 1) * PAIR; i < usize(to >> 1) * PAIR; i += PAIR) Fr.mul2(c + i, a + i, b + i);
+}
+
+/**
+ * Scalars a·b - c of positions from ≤ i < to (even bounds) as digits of scalar -i mod n; and as 32 canonical bytes when
+ * `bytes` is not 0.
+ */
+export function qapQuotient(a: usize, b: usize, c: usize, bits: u32, from: u32, to: u32, digits: usize, halfStride: usize, windowStride: usize, wbits: u32, windows: u32, bytes: usize): void {
+  const n: u32 = 1 << bits, h = TLS + TLS_MISC + 512, s = h + 80, e = h + 160;
+  for (let i = from; i < to; i += 2) {
+    const o = usize(i >> 1) * PAIR;
+    for (let l: usize = 0; l < 9; l++) {
+      const k = load<u32>(Fr.C4 + (l << 2));
+      store<u32>(s + (l << 3), k - load<u32>(c + o + (l << 3)));
+      store<u32>(s + (l << 3), k - load<u32>(c + o + (l << 3), 4), 4);
+    }
+    Fr.mulAdd2(h, a + o, b + o, s);
+    Fr.mul2(h, h, Fr.INT_ONE_PAIR);
+    for (let p: u32 = 0; p < 2; p++) {
+      for (let l: usize = 0; l < 9; l++) store<u32>(e + (l << 2), load<u32>(h + (l << 3) + (usize(p) << 2)));
+      Fr.canonical(e, e);
+      Fr.toBytes(s, e);
+      const index = (n - i - p) & (n - 1);
+      if (windows != 0) recode(s, digits + (usize(index) << 1), halfStride, windowStride, wbits, windows);
+      if (bytes != 0) memory.copy(bytes + (usize(index) << 5), s, 32);
+    }
+  }
+}

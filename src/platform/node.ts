@@ -1,0 +1,125 @@
+/**
+ * What chunkproof needs from the host, for Node. Reached as `#platform` only (see `imports` in package.json), so that
+ * bundlers for browsers take `web.ts` and no other module imports a Node builtin.
+ *
+ * @module
+ */
+
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { Worker, parentPort as workerPort } from "node:worker_threads";
+import { FormatError } from "../errors.js";
+
+/** A regular file opened for reading. */
+export interface OpenedFile {
+  /** Size in bytes when the file was opened. */
+  readonly size: number;
+  /** Reads at most `target.length` bytes from `offset`; answers how many, 0 at the end of the file. */
+  read(target: Uint8Array, offset: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a local file for reading.
+ *
+ * @param path a file system path, or a `file:` URL.
+ * @throws FormatError `FILE_NOT_FOUND`, or `FILE_UNREADABLE` (no permission, directory, pipe, device, I/O error).
+ */
+export async function openFile(path: string): Promise<OpenedFile> {
+  let handle: FileHandle;
+  let size: number;
+  try {
+    const local = /^file:/i.test(path) ? fileURLToPath(path) : path;
+    // before open(): opening a pipe without a writer would wait for ever
+    const found = await stat(local);
+    if (!found.isFile()) {
+      throw new FormatError("cannot be read", {
+        code: "FILE_UNREADABLE",
+        where: path,
+        expected: "a regular file",
+        got: found.isDirectory() ? "a directory" : "a pipe or device",
+      });
+    }
+    handle = await open(local, "r");
+    size = (await handle.stat()).size;
+  } catch (cause) {
+    throw fileError(path, cause);
+  }
+  return {
+    size,
+    async read(target, offset) {
+      try {
+        return (await handle.read(target, 0, target.length, offset)).bytesRead;
+      } catch (cause) {
+        throw fileError(path, cause);
+      }
+    },
+    close: () => handle.close(),
+  };
+}
+
+function fileError(path: string, cause: unknown): FormatError {
+  if (cause instanceof FormatError) return cause;
+  if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
+    return new FormatError("no such file", { code: "FILE_NOT_FOUND", where: path, cause });
+  }
+  const got = cause instanceof Error ? cause.message : String(cause);
+  return new FormatError("cannot be read", { code: "FILE_UNREADABLE", where: path, got, cause });
+}
+
+/** A worker thread as the pool sees it. */
+export interface Thread {
+  post(message: unknown): void;
+  onMessage(listener: (message: unknown) => void): void;
+  /** The thread died: uncaught error, out of memory, or it could not be started. */
+  onFailure(listener: (reason: string) => void): void;
+  /** While held, the thread keeps the process alive. */
+  hold(held: boolean): void;
+  terminate(): Promise<void>;
+}
+
+/** The other end of a {@link Thread}. */
+export interface ParentPort {
+  post(message: unknown): void;
+  onMessage(listener: (message: unknown) => void): void;
+}
+
+/** Number of threads that can run at the same time. */
+export function hardwareThreads(): number {
+  return availableParallelism();
+}
+
+/** Starts a thread of the WebAssembly pool, not held. */
+export function startThread(): Thread {
+  // its own argv and no inherited loaders: the worker needs neither
+  const worker = new Worker(new URL("../prover/wasm/worker.js", import.meta.url), { execArgv: [] });
+  worker.unref();
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listener) => worker.on("message", listener),
+    onFailure(listener) {
+      worker.on("error", (error) => listener(error instanceof Error ? error.message : String(error)));
+      worker.on("exit", (code) => listener(`the thread ended with code ${code}`));
+    },
+    hold: (held) => (held ? worker.ref() : worker.unref()),
+    terminate: async () => {
+      await worker.terminate();
+    },
+  };
+}
+
+/** Inside a thread: the way back to whoever started it. */
+export function parentPort(): ParentPort {
+  if (workerPort === null) throw new Error("not in a worker thread");
+  const port = workerPort;
+  return {
+    post: (message) => port.postMessage(message),
+    onMessage: (listener) => port.on("message", listener),
+  };
+}
+
+/** Lets the host handle whatever is waiting: events, timers, an abort. */
+export function yieldToHost(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,63 @@
+/**
+ * What chunkproof needs from the host, for browsers. Exports the same names as `node.ts`; reached as `#platform` only.
+ *
+ * @module
+ */
+
+import { FormatError } from "../errors.js";
+import type { OpenedFile, ParentPort, Thread } from "./node.js";
+
+export type { OpenedFile, ParentPort, Thread } from "./node.js";
+
+/**
+ * Browsers have no file system paths.
+ *
+ * @throws FormatError `SOURCE_UNSUPPORTED`, always.
+ */
+export async function openFile(path: string): Promise<OpenedFile> {
+  throw new FormatError("files cannot be opened by path here", {
+    code: "SOURCE_UNSUPPORTED",
+    where: path,
+    expected: "an http(s) URL, Blob, ArrayBuffer or Uint8Array",
+  });
+}
+
+/** Number of threads that can run at the same time. */
+export function hardwareThreads(): number {
+  return globalThis.navigator?.hardwareConcurrency ?? 1;
+}
+
+/** Starts a thread of the WebAssembly pool. */
+export function startThread(): Thread {
+  const worker = new Worker(new URL("../prover/wasm/worker.js", import.meta.url), { type: "module" });
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listener) => worker.addEventListener("message", (event) => listener(event.data)),
+    onFailure(listener) {
+      worker.addEventListener("error", (event) => listener(event.message || "the worker script could not be loaded"));
+      worker.addEventListener("messageerror", () => listener("a message could not be deserialised"));
+    },
+    hold: () => {},
+    terminate: async () => worker.terminate(),
+  };
+}
+
+/** Inside a thread: the way back to whoever started it. */
+export function parentPort(): ParentPort {
+  return {
+    post: (message) => globalThis.postMessage(message),
+    onMessage: (listener) => globalThis.addEventListener("message", (event) => listener((event as MessageEvent).data)),
+  };
+}
+
+/** Lets the host handle whatever is waiting: events, timers, an abort. */
+export function yieldToHost(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

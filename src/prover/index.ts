@@ -1,0 +1,22 @@
+/**
+ * Groth16 proofs over BN254 from snarkjs keys and witnesses.
+ *
+ * @example
+ * ```ts
+ * import { loadProvingKey, prove } from "chunkproof/prover";
+ *
+ * await using key = await loadProvingKey("circuit.zkey");
+ * const { proof, publicSignals } = await prove(key, "witness.wtns");
+ * ```
+ *
+ * @module
+ */
+
+export { ChunkproofError, FormatError, ProverError } from "../errors.js";
+export type { ProofJson, VerifyingKeyJson } from "../formats/json.js";
+export type { Source } from "../formats/source.js";
+export { type KeyInfo, type LoadOptions, loadProvingKey, type ProvingKey } from "./key.js";
+export type { OnProgress, Progress } from "./progress.js";
+export { type ProofResult, type ProveOptions, prove } from "./prove.js";
+export type { ThreadCount } from "./wasm/engine.js";
+export { type CircomWitness, type CircuitInputs, calculateWitness, type InputValue } from "./witness.js";

@@ -1,0 +1,348 @@
+/**
+ * A proving key in the memory of its engine: bases with their endomorphism images, the constraint matrices A and B by
+ * row, roots of unity. Read once, section by section, straight from the source into that memory.
+ *
+ * @module
+ */
+
+import { FormatError, ProverError } from "../errors.js";
+import { FR_MODULUS } from "../formats/bn254.js";
+import type { VerifyingKeyJson } from "../formats/json.js";
+import type { Source } from "../formats/source.js";
+import { exportVerifyingKey, openZkey, ZKEY_COEF_SIZE, ZKEY_SECTION, type ZkeyFile, type ZkeyHeader } from "../formats/zkey.js";
+import { parseVerifyingKey, type VerifyingKey } from "../verifier/index.js";
+import { type OnProgress, Stage } from "./progress.js";
+import { invMod, MAX_DOMAIN_BITS, rootOfUnity } from "./wasm/constants.js";
+import { Engine, type EngineOptions } from "./wasm/engine.js";
+import { type Constants, type Group, kernelFunction, POINT_BYTES, putConstants, putField } from "./wasm/field.js";
+import type { Bases } from "./wasm/msm.js";
+
+/** A sparse matrix in memory, see `assembly/qap.ts`. */
+export interface MatrixAddress {
+  readonly offsets: number;
+  readonly wires: number;
+  readonly coefficients: number;
+}
+
+/** Addresses of what belongs to a key. */
+export interface KeyMemory {
+  readonly constants: Constants;
+  readonly bases: { readonly a: Bases; readonly b2: Bases; readonly c: Bases; readonly h: Bases };
+  readonly matrices: { readonly a: MatrixAddress; readonly b: MatrixAddress };
+  readonly twiddles: number;
+  readonly coset: number;
+}
+
+/** Options of {@link loadProvingKey}. */
+export interface LoadOptions extends EngineOptions {
+  /** Ends loading; what is thrown then is `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** What a key runs on. */
+export interface KeyInfo {
+  /** `"wasm"`: WebAssembly with SIMD. */
+  readonly backend: "wasm";
+  /** Threads a proof is spread over. */
+  readonly threads: number;
+  /** Whether they share memory; without, everything runs on the calling thread. */
+  readonly sharedMemory: boolean;
+  /** Bytes of the engine's memory. */
+  readonly memory: number;
+}
+
+/** Bytes read at a time. */
+const WINDOW = 1 << 20;
+/** Bytes of a field element and of two, see `assembly/layout.ts`. */
+export const FIELD_BYTES = 36;
+export const PAIR_BYTES = 72;
+
+/** A loaded proving key. Proofs with the same key run one after the other. */
+export class ProvingKey {
+  /** What error messages call it. */
+  readonly name: string;
+  readonly header: ZkeyHeader;
+  /** The verifying key, field for field what `snarkjs zkey export verificationkey` writes. */
+  readonly verifyingKey: VerifyingKeyJson;
+  /** @internal */
+  readonly engine: Engine;
+  /** @internal */
+  readonly memory: KeyMemory;
+  #queue: Promise<unknown> = Promise.resolve();
+  #closed = false;
+  #prepared: VerifyingKey | undefined;
+
+  /** @internal */
+  constructor(name: string, header: ZkeyHeader, verifyingKey: VerifyingKeyJson, engine: Engine, memory: KeyMemory) {
+    this.name = name;
+    this.header = header;
+    this.verifyingKey = verifyingKey;
+    this.engine = engine;
+    this.memory = memory;
+  }
+
+  /** Number of signals, the constant 1 included. */
+  get nVars(): number {
+    return this.header.nVars;
+  }
+
+  /** Number of public signals. */
+  get nPublic(): number {
+    return this.header.nPublic;
+  }
+
+  /** Size of the evaluation domain, a power of two. */
+  get domainSize(): number {
+    return this.header.domainSize;
+  }
+
+  /** What the key runs on. */
+  info(): KeyInfo {
+    const { engine } = this;
+    return { backend: "wasm", threads: engine.threads, sharedMemory: engine.threaded, memory: engine.heap.size };
+  }
+
+  /**
+   * The verifying key prepared for checking proofs; made once.
+   *
+   * @internal
+   */
+  preparedVerifyingKey(): VerifyingKey {
+    // the check is of this process's own work: that the key itself is worth nothing is for verifiers to refuse
+    this.#prepared ??= parseVerifyingKey(this.verifyingKey, { allowUncontributed: true });
+    return this.#prepared;
+  }
+
+  /** Ends every thread and gives the memory back. A proof under way rejects with `KEY_CLOSED`. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.engine.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * Runs `work` when everything before it is done.
+   *
+   * @internal
+   * @throws ProverError `KEY_CLOSED`.
+   */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#queue.then(() => {
+      if (this.#closed) throw new ProverError("the key is closed", { code: "KEY_CLOSED", where: this.name });
+      return work();
+    });
+    this.#queue = run.catch(() => {});
+    return run;
+  }
+}
+
+/**
+ * Loads a Groth16 proving key over BN254 as snarkjs writes it (`.zkey`).
+ *
+ * Every base is checked to be on the curve, every coefficient to be below r. Memory: about 110 bytes for each point of A,
+ * C and H, 220 for each of B2 (infinity, the image of signals that a matrix does not use, takes none), 80 for each
+ * coefficient; the section B1 is not needed, see {@link prove}.
+ *
+ * @param source path, `http(s):` or `file:` URL, bytes or Blob.
+ * @returns a key to prove with many times; close it to end its threads.
+ * @throws FormatError when the source cannot be read or is no such key (the codes of `openZkey`, `POINT_INVALID`,
+ *   `ZKEY_COEFFICIENT`); ProverError `OUT_OF_MEMORY`, `DOMAIN_TOO_LARGE`, `WASM_UNSUPPORTED`, `THREADS_INVALID`.
+ */
+export async function loadProvingKey(source: Source, options: LoadOptions = {}): Promise<ProvingKey> {
+  const { signal, onProgress } = options;
+  signal?.throwIfAborted();
+  const zkey = await openZkey(source, signal);
+  let engine: Engine | undefined;
+  try {
+    const { header } = zkey;
+    if (header.power > MAX_DOMAIN_BITS) {
+      throw new ProverError("the domain is too large", {
+        code: "DOMAIN_TOO_LARGE",
+        where: zkey.name,
+        expected: `at most 2^${MAX_DOMAIN_BITS}`,
+        got: `2^${header.power}`,
+      });
+    }
+    engine = await Engine.create(options);
+    const verifyingKey = await exportVerifyingKey(zkey);
+    const memory = await loadMemory(zkey, engine, signal, onProgress);
+    return new ProvingKey(zkey.name, header, verifyingKey, engine, memory);
+  } catch (error) {
+    await engine?.close();
+    throw error;
+  } finally {
+    await zkey.close();
+  }
+}
+
+async function loadMemory(
+  zkey: ZkeyFile,
+  engine: Engine,
+  signal: AbortSignal | undefined,
+  onProgress: OnProgress | undefined,
+): Promise<KeyMemory> {
+  const { header, sections } = zkey;
+  const used = [ZKEY_SECTION.a, ZKEY_SECTION.b2, ZKEY_SECTION.c, ZKEY_SECTION.h];
+  const stage = new Stage(
+    onProgress,
+    "load",
+    used.reduce((n, id) => n + sections.get(id)!.size, 2 * sections.get(ZKEY_SECTION.coefs)!.size),
+  );
+  const constants = putConstants(engine);
+  const job: LoadJob = { zkey, engine, constants, signal, stage };
+  // the sections side by side: each waits for its own reads, and the threads are kept busy by the others
+  const tables = loadRoots(engine, header.power, signal);
+  const parts = await Promise.all([
+    loadBases(job, "g2", ZKEY_SECTION.b2, 0),
+    loadBases(job, "g1", ZKEY_SECTION.a, 0),
+    loadBases(job, "g1", ZKEY_SECTION.h, 0),
+    loadBases(job, "g1", ZKEY_SECTION.c, header.nPublic + 1),
+    loadMatrices(job),
+    tables,
+  ]);
+  const [b2, a, h, c, matrices, roots] = parts;
+  return { constants, bases: { a, b2, c, h }, matrices, ...roots };
+}
+
+interface LoadJob {
+  readonly zkey: ZkeyFile;
+  readonly engine: Engine;
+  readonly constants: Constants;
+  readonly signal: AbortSignal | undefined;
+  readonly stage: Stage;
+}
+
+/** Calls `visit` with the address of each run of at most WINDOW bytes of records, and how many they are. */
+async function eachWindow(
+  { zkey, engine, signal, stage }: LoadJob,
+  offset: number,
+  count: number,
+  recordSize: number,
+  visit: (address: number, n: number, first: number) => Promise<void>,
+): Promise<void> {
+  const perWindow = Math.max(1, Math.floor(WINDOW / recordSize));
+  const buffer = engine.heap.alloc(Math.max(1, Math.min(perWindow, count)) * recordSize);
+  try {
+    for (let first = 0; first < count; first += perWindow) {
+      signal?.throwIfAborted();
+      const n = Math.min(perWindow, count - first);
+      await readToHeap(zkey, engine, buffer, offset + first * recordSize, n * recordSize);
+      await visit(buffer, n, first);
+      stage.advance(n * recordSize);
+    }
+  } finally {
+    engine.heap.free(buffer);
+  }
+}
+
+/** A plain memory loses its views when it grows, which another section may cause while this one waits for its read. */
+async function readToHeap(zkey: ZkeyFile, engine: Engine, address: number, offset: number, size: number): Promise<void> {
+  if (engine.threaded) await zkey.source.readInto(engine.heap.view(address, size), offset);
+  else {
+    const bytes = await zkey.source.read(offset, size);
+    engine.heap.view(address, size).set(bytes);
+  }
+}
+
+async function loadBases(job: LoadJob, group: Group, id: number, first: number): Promise<Bases> {
+  const { zkey, engine, constants, signal } = job;
+  const { heap, kernel } = engine;
+  const { offset, size } = zkey.sections.get(id)!;
+  const bytes = POINT_BYTES[group];
+  const n = size / bytes;
+  const baseSize = kernelFunction(kernel, `${group}_baseSize`)();
+  const address = heap.alloc(n * baseSize);
+  const index = heap.alloc(n * 4);
+  let count = 0;
+  await eachWindow(job, offset, n, bytes, async (src, m, at) => {
+    const out = address + count * baseSize;
+    const { b, beta } = constants;
+    const [result] = await engine.run(
+      [{ calls: [[`${group}_loadBases`, out, index + 4 * count, src, m, first + at, beta[group], b[group]]] }],
+      { signal },
+    );
+    const loaded = result![0]!;
+    if (loaded < 0) {
+      throw new FormatError("not a point of the curve with canonical coordinates", {
+        code: "POINT_INVALID",
+        where: `${zkey.name}: section ${id}, point ${at - 1 - loaded}`,
+      });
+    }
+    count += loaded;
+  });
+  heap.shrink(address, count * baseSize);
+  heap.shrink(index, count * 4);
+  return { group, address, index, count };
+}
+
+async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
+  const { zkey, engine, signal } = job;
+  const { heap } = engine;
+  const { nVars, domainSize } = zkey.header;
+  // a count of 4 bytes stands in front
+  const offset = zkey.sections.get(ZKEY_SECTION.coefs)!.offset + 4;
+  const rows = (domainSize + 1) * 4;
+  const [offsetsA, offsetsB, cursorsA, cursorsB] = [heap.alloc(rows), heap.alloc(rows), heap.alloc(rows), heap.alloc(rows)];
+  for (const address of [offsetsA, offsetsB]) heap.view(address, rows).fill(0);
+
+  await eachWindow(job, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
+    const call = ["qap_count", src, n, offsetsA, offsetsB, domainSize, nVars] as const;
+    const [result] = await engine.run([{ calls: [call] }], { signal });
+    if (result![0]! >= 0) {
+      throw new FormatError("matrix, row or signal of a coefficient is out of range", {
+        code: "ZKEY_COEFFICIENT",
+        where: `${zkey.name}: section ${ZKEY_SECTION.coefs}, entry ${first + result![0]!}`,
+        expected: `matrix 0 or 1, row below ${domainSize}, signal below ${nVars}`,
+      });
+    }
+  });
+  const totals = [offsetsA, offsetsB].map((address, i) => {
+    const table = new Uint32Array(heap.bytes.buffer, address, domainSize + 1);
+    for (let r = 0; r < domainSize; r++) table[r + 1]! += table[r]!;
+    heap.view([cursorsA, cursorsB][i]!, rows).set(heap.view(address, rows));
+    return table[domainSize]!;
+  });
+  // one wire and one half of a pair more: entries are taken two by two
+  const [wiresA, wiresB] = totals.map((n) => heap.alloc(4 * (n + 2))) as [number, number];
+  const [pairsA, pairsB] = totals.map((n) => heap.alloc(PAIR_BYTES * (Math.ceil(n / 2) + 1))) as [number, number];
+  await eachWindow(job, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
+    const call = ["qap_load", src, n, cursorsA, cursorsB, wiresA, wiresB, pairsA, pairsB] as const;
+    const [result] = await engine.run([{ calls: [call] }], { signal });
+    if (result![0]! >= 0) {
+      throw new FormatError("coefficient is not canonical", {
+        code: "ZKEY_COEFFICIENT",
+        where: `${zkey.name}: section ${ZKEY_SECTION.coefs}, entry ${first + result![0]!}`,
+        expected: "a number below r",
+      });
+    }
+  });
+  heap.free(cursorsA);
+  heap.free(cursorsB);
+  return {
+    a: { offsets: offsetsA, wires: wiresA, coefficients: pairsA },
+    b: { offsets: offsetsB, wires: wiresB, coefficients: pairsB },
+  };
+}
+
+async function loadRoots(engine: Engine, power: number, signal: AbortSignal | undefined) {
+  const { heap } = engine;
+  const size = (PAIR_BYTES * 2 ** power) / 2 + PAIR_BYTES;
+  const [twiddles, coset] = [heap.alloc(size), heap.alloc(size)];
+  const [root, shift, inverse] = [heap.alloc(FIELD_BYTES), heap.alloc(FIELD_BYTES), heap.alloc(FIELD_BYTES)];
+  putField(engine, "fr", root, rootOfUnity(power));
+  putField(engine, "fr", shift, rootOfUnity(power + 1));
+  putField(engine, "fr", inverse, invMod(2n ** BigInt(power), FR_MODULUS));
+  await engine.run(
+    [
+      { calls: [["ntt_twiddles", twiddles, root, power]] },
+      { calls: [["ntt_coset", coset, shift, inverse, power]] },
+    ],
+    { signal },
+  );
+  for (const address of [root, shift, inverse]) heap.free(address);
+  return { twiddles, coset };
+}

@@ -1,0 +1,305 @@
+/**
+ * Groth16 proofs (eprint 2016/260) in the order of the paper: the two sums over the witness, the quotient H, the third
+ * sum; then the blinding.
+ *
+ * The blinding is that of Baghery, Kohlweiss, Siim and Volkhov (eprint 2020/811): a proof made with r = s = 0 is
+ * re-randomised with two secret scalars, A' = A/ρ, B' = ρ·(B + σ·δ), C' = C + σ·A. For A ≠ 0 the result is distributed
+ * exactly as a proof with fresh r and s: A' and B' uniform and independent, C' what the equation demands. It saves the sum
+ * over B in G1, which is only there for the blinding.
+ *
+ * @module
+ */
+
+import { ProverError } from "../errors.js";
+import { FIELD_SIZE, FR_MODULUS, readBigintLE } from "../formats/bn254.js";
+import { g1ToJson, g2ToJson, type ProofJson } from "../formats/json.js";
+import type { Source } from "../formats/source.js";
+import { assertValid } from "../verifier/index.js";
+import { FIELD_BYTES, PAIR_BYTES, type ProvingKey } from "./key.js";
+import { type OnProgress, Stage } from "./progress.js";
+import { randomScalar } from "./random.js";
+import { invMod } from "./wasm/constants.js";
+import { resolveThreads, type Task, type ThreadCount } from "./wasm/engine.js";
+import { PointSpace } from "./wasm/field.js";
+import { type Call, SCRATCH } from "./wasm/kernel.js";
+import { type Bases, type Digits, digitsSize, msmTasks, windowBits, windowCount } from "./wasm/msm.js";
+import { type CircomWitness, openWitness } from "./witness.js";
+
+/** Options of {@link prove}. */
+export interface ProveOptions {
+  /** Threads of this proof; default: those the key was loaded with. */
+  readonly threads?: ThreadCount | undefined;
+  /** Ends the proof; what is thrown then is `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+  /** Verify the proof before it is handed out. Default true. */
+  readonly selfCheck?: boolean | undefined;
+}
+
+/** A proof and its public signals, as snarkjs writes them. */
+export interface ProofResult {
+  readonly proof: ProofJson;
+  /** `nPublic` decimal strings. */
+  readonly publicSignals: string[];
+}
+
+/** Columns and blocks a transform is cut into, at most. */
+const MAX_PART_BITS = 4;
+/** Witness values per task. */
+const WITNESS_CHUNK = 4096;
+/** Batches: the quotient is the longest chain, so its tasks go before the sums. */
+const PRIORITY = { chain: 0, sums: 1 };
+
+/**
+ * Proves that a witness satisfies the key's circuit.
+ *
+ * Values are not kept secret from whoever can time this process or read its memory: the arithmetic is not constant time.
+ *
+ * @param witness a `.wtns` (path, URL, bytes or Blob), or the circuit's `.wasm` with its inputs.
+ * @throws FormatError for a bad witness file; ProverError `WITNESS_LENGTH`, `WITNESS_NOT_CANONICAL`, `WITNESS_NOT_ONE`,
+ *   `WITNESS_UNSATISFIED` (self-check: the witness does not satisfy the circuit), `KEY_CLOSED`, `OUT_OF_MEMORY`,
+ *   `WORKER_FAILED`, `THREADS_INVALID`, and what {@link openWitness} throws; VerifierError `VK_NO_CONTRIBUTION` never: an
+ *   uncontributed key proves, though nobody should trust it.
+ */
+export async function prove(
+  key: ProvingKey,
+  witness: Source | CircomWitness,
+  options: ProveOptions = {},
+): Promise<ProofResult> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const threads = options.threads === undefined ? undefined : resolveThreads(options.threads);
+  return key.exclusive(async () => {
+    signal?.throwIfAborted();
+    const usual = key.engine.threads;
+    if (threads !== undefined) key.engine.threads = threads;
+    const run = new Run(key, options);
+    try {
+      await run.load(witness);
+      return await run.prove();
+    } finally {
+      run.free();
+      key.engine.threads = usual;
+    }
+  });
+}
+
+/** One proof under way: its buffers and stages. */
+class Run {
+  readonly #key: ProvingKey;
+  readonly #options: ProveOptions;
+  readonly #blocks: number[] = [];
+  #values = 0;
+
+  constructor(key: ProvingKey, options: ProveOptions) {
+    this.#key = key;
+    this.#options = options;
+  }
+
+  #alloc(size: number): number {
+    const address = this.#key.engine.heap.alloc(size);
+    this.#blocks.push(address);
+    return address;
+  }
+
+  free(): void {
+    for (const block of this.#blocks.splice(0)) this.#key.engine.heap.free(block);
+  }
+
+  /** Brings the witness values into memory. */
+  async load(witness: Source | CircomWitness): Promise<void> {
+    const { signal } = this.#options;
+    const { engine, nVars, name } = this.#key;
+    const file = await openWitness(witness, signal);
+    try {
+      if (file.nWitness !== nVars) {
+        throw new ProverError("the witness belongs to another circuit than the key", {
+          code: "WITNESS_LENGTH",
+          where: file.name,
+          expected: `${nVars} values (${name})`,
+          got: String(file.nWitness),
+        });
+      }
+      const size = nVars * FIELD_SIZE;
+      this.#values = this.#alloc(size);
+      if (engine.threaded) await file.source.readInto(engine.heap.view(this.#values, size), file.valuesOffset);
+      else engine.heap.view(this.#values, size).set(await file.source.read(file.valuesOffset, size));
+      if (readBigintLE(engine.heap.bytes, this.#values, FIELD_SIZE) !== 1n) {
+        throw new ProverError("the first value of a witness is the constant 1", {
+          code: "WITNESS_NOT_ONE",
+          where: `${file.name}: value 0`,
+        });
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  async prove(): Promise<ProofResult> {
+    const { engine, nVars, nPublic, domainSize, memory, header } = this.#key;
+    const { signal, onProgress, selfCheck = true } = this.#options;
+    const { kernel, heap } = engine;
+    const { bases } = memory;
+
+    const digitsOf = (n: number, used: number): Digits => {
+      const bits = windowBits(used);
+      return { address: this.#alloc(digitsSize(n, bits)), n, bits, windows: windowCount(bits) };
+    };
+    const witnessDigits = digitsOf(nVars, Math.max(bases.a.count, bases.c.count));
+    const quotientDigits = digitsOf(domainSize, domainSize);
+    const limbs = this.#alloc(nVars * FIELD_BYTES);
+    const prepare = this.#witnessTasks(limbs, witnessDigits);
+    const quotient = this.#quotientTasks(limbs, quotientDigits);
+    // few threads: a window is a task; many: each is cut
+    const parts = Math.max(1, Math.ceil(engine.threads / 8));
+    const sum = (of: Bases, digits: Digits) => {
+      const results = this.#alloc(parts * digits.windows * kernel[`${of.group}_jacobianSize`]!());
+      return { group: of.group, digits, results, tasks: msmTasks(kernel, of, digits, parts, results) };
+    };
+    const sums = {
+      b2: sum(bases.b2, witnessDigits),
+      a: sum(bases.a, witnessDigits),
+      c: sum(bases.c, witnessDigits),
+      h: sum(bases.h, quotientDigits),
+    };
+    const count =
+      prepare.length + quotient.flat().length + Object.values(sums).reduce((n, { tasks }) => n + tasks.length, 0);
+    const stage = new Stage(onProgress, "prove", count);
+    const onTask = () => stage.advance();
+
+    for (const [first] of await engine.run(prepare, { signal, onTask })) {
+      if (first! >= 0) {
+        throw new ProverError("a witness value is not canonical", {
+          code: "WITNESS_NOT_CANONICAL",
+          where: `value ${first}`,
+          expected: "a number below r",
+        });
+      }
+    }
+    const chain = async () => {
+      for (const tasks of quotient) await engine.run(tasks, { priority: PRIORITY.chain, signal, onTask });
+      await engine.run(sums.h.tasks, { priority: PRIORITY.sums, signal, onTask });
+    };
+    const witnessSums = [...sums.b2.tasks, ...sums.a.tasks, ...sums.c.tasks];
+    await allDone([chain(), engine.run(witnessSums, { priority: PRIORITY.sums, signal, onTask })]);
+
+    const points = new PointSpace(engine, memory.constants);
+    let proof: ProofJson;
+    try {
+      const total = ({ group, digits, results }: (typeof sums)["a"]): number => {
+        const size = kernel[`${group}_jacobianSize`]!();
+        for (let i = digits.windows; i < parts * digits.windows; i++) {
+          const at = results + (i % digits.windows) * size;
+          points.add(group, at, at, results + i * size);
+        }
+        const out = points.blank(group);
+        points.horner(group, out, results, digits.windows, digits.bits);
+        return out;
+      };
+      const a = total(sums.a);
+      points.add("g1", a, a, points.put("g1", header.alpha1));
+      const b = total(sums.b2);
+      points.add("g2", b, b, points.put("g2", header.beta2));
+      const c = total(sums.c);
+      points.add("g1", c, c, total(sums.h));
+
+      const [rho, sigma] = [randomScalar(), randomScalar()];
+      const shift = points.put("g2", header.delta2);
+      points.mul("g2", shift, shift, sigma);
+      points.add("g2", b, b, shift);
+      points.mul("g2", b, b, rho);
+      const sigmaA = points.blank("g1");
+      points.mul("g1", sigmaA, a, sigma);
+      points.add("g1", c, c, sigmaA);
+      points.mul("g1", a, a, invMod(rho, FR_MODULUS));
+      proof = {
+        pi_a: g1ToJson(points.getG1(a)),
+        pi_b: g2ToJson(points.getG2(b)),
+        pi_c: g1ToJson(points.getG1(c)),
+        protocol: "groth16",
+        curve: "bn128",
+      };
+    } finally {
+      points.free();
+    }
+
+    const publicSignals = Array.from({ length: nPublic }, (_, i) =>
+      readBigintLE(heap.bytes, this.#values + (i + 1) * FIELD_SIZE, FIELD_SIZE).toString(),
+    );
+    signal?.throwIfAborted();
+    if (selfCheck) this.#check(proof, publicSignals, onProgress);
+    return { proof, publicSignals };
+  }
+
+  #check(proof: ProofJson, publicSignals: string[], onProgress: OnProgress | undefined): void {
+    const stage = new Stage(onProgress, "check", 1);
+    try {
+      assertValid(this.#key.preparedVerifyingKey(), publicSignals, proof);
+    } catch (cause) {
+      throw new ProverError("the witness does not satisfy the circuit of the key, or the key is inconsistent", {
+        code: "WITNESS_UNSATISFIED",
+        where: this.#key.name,
+        cause,
+      });
+    }
+    stage.advance();
+  }
+
+  #witnessTasks(limbs: number, digits: Digits): Task[] {
+    const { nVars } = this.#key;
+    const { address, n, bits, windows } = digits;
+    const tasks: Task[] = [];
+    for (let from = 0; from < nVars; from += WITNESS_CHUNK) {
+      const to = Math.min(nVars, from + WITNESS_CHUNK);
+      tasks.push({ calls: [["qap_witness", limbs, this.#values, from, to, address, 2 * n, 4 * n, bits, windows]] });
+    }
+    return tasks;
+  }
+
+  /** Three rounds: rows and outer layers by columns; blocks; outer layers back and the scalars by columns. */
+  #quotientTasks(limbs: number, digits: Digits): [Task[], Task[], Task[]] {
+    const { kernel } = this.#key.engine;
+    const { header, memory } = this.#key;
+    const { power } = header;
+    const { matrices, twiddles, coset } = memory;
+    const polynomial = () => this.#alloc(Math.max(1, 2 ** (power - 1)) * PAIR_BYTES);
+    const [a, b, c] = [polynomial(), polynomial(), polynomial()];
+    const partBits = Math.max(0, Math.min(MAX_PART_BITS, (power - 1) >> 1));
+    const parts = 2 ** partBits;
+    const block = 2 ** (power - partBits);
+    const scratch = kernel.qap_scratch!();
+    const rounds: [Task[], Task[], Task[]] = [[], [], []];
+    for (let p = 0; p < parts; p++) {
+      const [from, to] = [(block * p) / parts, (block * (p + 1)) / parts];
+      const first: Call[] = [];
+      for (let k = 0; k < parts; k++) {
+        const [lo, hi] = [k * block + from, k * block + to];
+        for (const [poly, m] of [
+          [a, matrices.a],
+          [b, matrices.b],
+        ] as const) {
+          first.push(["qap_rows", poly, lo, hi, m.offsets, m.wires, m.coefficients, limbs, SCRATCH]);
+        }
+        first.push(["qap_product", c, a, b, lo, hi]);
+      }
+      for (const poly of [a, b, c]) {
+        first.push(["ntt_outerDif", poly, twiddles, power, partBits, from, to]);
+        rounds[1].push({ calls: [["ntt_block", poly, twiddles, coset, power, partBits, p]] });
+      }
+      rounds[0].push({ calls: first, scratch });
+      const last: Call[] = [a, b, c].map((poly) => ["ntt_outerDit", poly, twiddles, power, partBits, from, to]);
+      const { address, n, bits, windows } = digits;
+      for (let k = 0; k < parts; k++) {
+        const range = [k * block + from, k * block + to];
+        last.push(["qap_quotient", a, b, c, power, ...(range as [number, number]), address, 2 * n, 4 * n, bits, windows, 0]);
+      }
+      rounds[2].push({ calls: last });
+    }
+    return rounds;
+  }
+}
+
+/** Waits for all, then throws the first failure: nothing must still write to memory that is given back. */
+async function allDone(promises: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises)) if (result.status === "rejected") throw result.reason;
+}

@@ -1,0 +1,317 @@
+/**
+ * Runs kernel calls on a pool of threads over one shared memory, or one after the other on the calling thread where
+ * memory cannot be shared. One engine belongs to one key; nothing here is global.
+ *
+ * @module
+ */
+
+import { hardwareThreads, startThread, type Thread, yieldToHost } from "#platform";
+import { ProverError } from "../../errors.js";
+import { Heap } from "./heap.js";
+import { type Call, compileKernel, instantiateKernel, type Kernel, PAGE, runCalls, sharedMemoryAvailable } from "./kernel.js";
+import type { Answer, InitMessage, TaskMessage } from "./worker.js";
+
+/** Calls that run one after the other on one thread. */
+export interface Task {
+  readonly calls: readonly Call[];
+  /** Bytes of thread-private scratch memory the calls may use, see `SCRATCH`. */
+  readonly scratch?: number;
+}
+
+/** How a batch of tasks is run. */
+export interface RunOptions {
+  /** Batches with a lower number go first. */
+  readonly priority?: number;
+  /** Aborting drops the tasks that have not begun; the batch rejects when those that have begun are done. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each finished task. */
+  readonly onTask?: (() => void) | undefined;
+}
+
+/** `"auto"`: as many as the hardware runs at the same time. */
+export type ThreadCount = number | "auto";
+
+/** How an engine is made. */
+export interface EngineOptions {
+  readonly threads?: ThreadCount | undefined;
+  /** Bytes the memory may grow to; default and maximum 4 GiB. */
+  readonly maxMemory?: number | undefined;
+}
+
+interface Batch {
+  readonly tasks: readonly Task[];
+  readonly results: number[][];
+  readonly priority: number;
+  readonly onTask: (() => void) | undefined;
+  next: number;
+  running: number;
+  failure: unknown;
+  finish(): void;
+}
+
+interface Slot {
+  readonly thread: Thread;
+  scratch: number;
+  scratchSize: number;
+  ready: boolean;
+  current: { readonly batch: Batch; readonly index: number } | undefined;
+}
+
+/** More threads than this cannot be kept busy. */
+const MAX_THREADS = 256;
+
+/**
+ * Resolves a thread count.
+ *
+ * @throws ProverError `THREADS_INVALID` unless it is `"auto"` or an integer from 1 to 256.
+ */
+export function resolveThreads(threads: ThreadCount | undefined): number {
+  if (threads === undefined || threads === "auto") return Math.max(1, Math.min(MAX_THREADS, hardwareThreads()));
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
+    throw new ProverError("bad number of threads", {
+      code: "THREADS_INVALID",
+      where: "threads",
+      expected: `"auto" or an integer from 1 to ${MAX_THREADS}`,
+      got: String(threads),
+    });
+  }
+  return threads;
+}
+
+/** Threads, memory and kernel of one key. */
+export class Engine {
+  /** An instance on the calling thread, for what is too small to hand out. */
+  readonly kernel: Kernel;
+  readonly heap: Heap;
+  /** Whether tasks run on worker threads. */
+  readonly threaded: boolean;
+  readonly #module: WebAssembly.Module;
+  readonly #memory: WebAssembly.Memory;
+  readonly #tlsSize: number;
+  readonly #slots: Slot[] = [];
+  readonly #batches: Batch[] = [];
+  #limit: number;
+  #closed: unknown;
+  #inlineScratch = { address: 0, size: 0 };
+  #inlineBusy = false;
+
+  private constructor(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    threaded: boolean,
+    threads: number,
+    maxMemory: number | undefined,
+  ) {
+    this.#module = module;
+    this.#memory = memory;
+    this.threaded = threaded;
+    this.#limit = threads;
+    this.kernel = instantiateKernel(module, memory);
+    this.heap = new Heap(memory, this.kernel.heapBase!(), maxMemory);
+    this.#tlsSize = this.kernel.tlsSize!();
+    this.kernel.setTls!(this.heap.alloc(this.#tlsSize));
+  }
+
+  /**
+   * @throws ProverError `THREADS_INVALID`, `WASM_UNSUPPORTED`, `OUT_OF_MEMORY`.
+   */
+  static async create(options: EngineOptions = {}): Promise<Engine> {
+    const threads = resolveThreads(options.threads);
+    const threaded = sharedMemoryAvailable();
+    const module = await compileKernel(threaded);
+    let memory: WebAssembly.Memory;
+    try {
+      memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: threaded });
+    } catch (cause) {
+      throw new ProverError("the host gives no memory", { code: "OUT_OF_MEMORY", expected: `${16 * PAGE} bytes`, cause });
+    }
+    return new Engine(module, memory, threaded, threads, options.maxMemory);
+  }
+
+  /** Threads that tasks are spread over. */
+  get threads(): number {
+    return this.threaded ? this.#limit : 1;
+  }
+
+  /** Changes how many threads later tasks are spread over; threads are started when first needed. */
+  set threads(n: number) {
+    this.#limit = n;
+  }
+
+  /**
+   * Runs a batch of independent tasks.
+   *
+   * @returns for every task what each of its calls returned.
+   * @throws ProverError `WORKER_FAILED`, `KEY_CLOSED`; the signal's reason.
+   */
+  run(tasks: readonly Task[], options: RunOptions = {}): Promise<number[][]> {
+    const { priority = 0, signal, onTask } = options;
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) return reject(this.#closed);
+      if (signal?.aborted) return reject(signal.reason);
+      if (tasks.length === 0) return resolve([]);
+      const onAbort = () => {
+        batch.failure ??= signal!.reason;
+        this.#settle(batch);
+      };
+      const batch: Batch = {
+        tasks,
+        results: new Array(tasks.length),
+        priority,
+        onTask,
+        next: 0,
+        running: 0,
+        failure: undefined,
+        finish: () => {
+          signal?.removeEventListener("abort", onAbort);
+          if (batch.failure !== undefined) reject(batch.failure);
+          else resolve(batch.results);
+        },
+      };
+      signal?.addEventListener("abort", onAbort);
+      const at = this.#batches.findIndex((other) => other.priority > priority);
+      this.#batches.splice(at < 0 ? this.#batches.length : at, 0, batch);
+      this.#dispatch();
+    });
+  }
+
+  /** Ends every thread; whatever runs rejects with `KEY_CLOSED`. */
+  async close(): Promise<void> {
+    this.#closed ??= new ProverError("the key is closed", { code: "KEY_CLOSED" });
+    const slots = this.#slots.splice(0);
+    for (const batch of this.#batches.splice(0)) {
+      batch.failure ??= this.#closed;
+      batch.finish();
+    }
+    await Promise.all(slots.map((slot) => slot.thread.terminate()));
+  }
+
+  #dispatch(): void {
+    if (!this.threaded) {
+      if (!this.#inlineBusy) void this.#runInline();
+      return;
+    }
+    for (;;) {
+      const batch = this.#batches.find((b) => b.failure === undefined && b.next < b.tasks.length);
+      if (batch === undefined) return;
+      const busy = this.#slots.filter((s) => s.current !== undefined || !s.ready).length;
+      if (busy >= this.#limit) return;
+      let slot = this.#slots.find((s) => s.ready && s.current === undefined);
+      if (slot === undefined) {
+        if (this.#slots.length >= this.#limit) return;
+        try {
+          this.#start();
+        } catch (error) {
+          this.#fail(error);
+          return;
+        }
+        continue;
+      }
+      const index = batch.next++;
+      const task = batch.tasks[index]!;
+      try {
+        slot.scratch = this.#scratch(slot, task.scratch ?? 0);
+      } catch (error) {
+        batch.failure ??= error;
+        this.#settle(batch);
+        continue;
+      }
+      batch.running++;
+      slot.current = { batch, index };
+      slot.thread.hold(true);
+      slot.thread.post({ calls: task.calls, scratch: slot.scratch } satisfies TaskMessage);
+      slot = undefined;
+    }
+  }
+
+  #scratch(slot: Slot, size: number): number {
+    if (size <= slot.scratchSize) return slot.scratch;
+    if (slot.scratchSize > 0) this.heap.free(slot.scratch);
+    slot.scratchSize = 0;
+    const address = this.heap.alloc(size);
+    slot.scratchSize = size;
+    return address;
+  }
+
+  #start(): void {
+    const thread = startThread();
+    const slot: Slot = { thread, scratch: 0, scratchSize: 0, ready: false, current: undefined };
+    this.#slots.push(slot);
+    thread.hold(true);
+    thread.onFailure((reason) => {
+      if (this.#slots.includes(slot)) this.#fail(workerError(reason));
+    });
+    thread.onMessage((message) => this.#answer(slot, message as Answer));
+    thread.post({ module: this.#module, memory: this.#memory, tls: this.heap.alloc(this.#tlsSize) } satisfies InitMessage);
+  }
+
+  #answer(slot: Slot, answer: Answer): void {
+    const { current } = slot;
+    slot.current = undefined;
+    slot.thread.hold(false);
+    if (current === undefined) {
+      if ("error" in answer) return this.#fail(workerError(answer.error));
+      slot.ready = true;
+    } else {
+      this.#complete(current.batch, current.index, answer);
+    }
+    this.#dispatch();
+  }
+
+  #complete(batch: Batch, index: number, answer: Answer): void {
+    batch.running--;
+    if ("error" in answer) batch.failure ??= workerError(answer.error);
+    else {
+      batch.results[index] = answer.results;
+      batch.onTask?.();
+    }
+    this.#settle(batch);
+  }
+
+  /** Ends a batch when nothing of it runs and nothing of it will. */
+  #settle(batch: Batch): void {
+    if (batch.running > 0 || (batch.failure === undefined && batch.next < batch.tasks.length)) return;
+    const at = this.#batches.indexOf(batch);
+    if (at < 0) return;
+    this.#batches.splice(at, 1);
+    batch.finish();
+  }
+
+  /** A thread is lost: so is what it was doing, and the memory may be half written. */
+  #fail(reason: unknown): void {
+    this.#closed ??= reason;
+    void this.close();
+  }
+
+  async #runInline(): Promise<void> {
+    this.#inlineBusy = true;
+    for (;;) {
+      await yieldToHost();
+      const batch = this.#batches.find((b) => b.failure === undefined && b.next < b.tasks.length);
+      if (batch === undefined) break;
+      const index = batch.next++;
+      const task = batch.tasks[index]!;
+      batch.running++;
+      let answer: Answer;
+      try {
+        const need = task.scratch ?? 0;
+        if (need > this.#inlineScratch.size) {
+          if (this.#inlineScratch.size > 0) this.heap.free(this.#inlineScratch.address);
+          this.#inlineScratch = { address: 0, size: 0 };
+          this.#inlineScratch = { address: this.heap.alloc(need), size: need };
+        }
+        answer = { results: runCalls(this.kernel, task.calls, this.#inlineScratch.address) };
+      } catch (error) {
+        if (error instanceof ProverError) batch.failure ??= error;
+        answer = { error: error instanceof Error ? error.message : String(error) };
+      }
+      this.#complete(batch, index, answer);
+    }
+    this.#inlineBusy = false;
+    if (this.#batches.length > 0 && this.#closed === undefined) this.#dispatch();
+  }
+}
+
+function workerError(reason: string): ProverError {
+  return new ProverError("a prover thread failed", { code: "WORKER_FAILED", got: reason });
+}

@@ -1,0 +1,81 @@
+/**
+ * Multi-scalar multiplication as tasks: one window of one sum each. Scalars come as signed digits of their GLV halves.
+ *
+ * @module
+ */
+
+import type { Task } from "./engine.js";
+import type { Group } from "./field.js";
+import { type Call, type Kernel, SCRATCH } from "./kernel.js";
+
+/** Bits of a GLV half and one for the sign: digits of `bits` bits need ceil(128 / bits) windows. */
+const HALF_BITS = 128;
+/** Bases of which entries lie in memory at once. */
+const SLICE = 1 << 14;
+
+/** Signed digits of n scalars: i16 at `address + window·4n + half·2n + 2·i`. */
+export interface Digits {
+  readonly address: number;
+  /** Number of scalars. */
+  readonly n: number;
+  /** Bits of a digit. */
+  readonly bits: number;
+  readonly windows: number;
+}
+
+/** Bases of one sum and the scalars they belong to. */
+export interface Bases {
+  readonly group: Group;
+  readonly address: number;
+  /** u32 each: position of the scalar. */
+  readonly index: number;
+  /** Bases that are not infinity. */
+  readonly count: number;
+}
+
+/** Number of windows for digits of `bits` bits. */
+export const windowCount = (bits: number): number => Math.ceil(HALF_BITS / bits);
+
+/** Bytes of the digits of n scalars. */
+export const digitsSize = (n: number, bits: number): number => 4 * n * windowCount(bits);
+
+/**
+ * Bits of a digit for a sum of n bases: fewest additions, 2n for every window and about two for every bucket (fit to
+ * measurements, see docs/performance.md).
+ */
+export function windowBits(n: number): number {
+  let best = 3;
+  let least = Number.POSITIVE_INFINITY;
+  for (let bits = 3; bits <= 16; bits++) {
+    const cost = windowCount(bits) * (2 * n + 2 * 2 ** (bits - 1) + 12 * 2 ** (bits / 2));
+    if (cost < least) [best, least] = [bits, cost];
+  }
+  return best;
+}
+
+/**
+ * Tasks of one sum; the result of a task lies at `results + (part·windows + window)·jacobianSize`.
+ *
+ * @param parts into how many runs of bases each window is cut, so that there are enough tasks for all threads.
+ * @param results address of `parts·windows` Jacobian points.
+ */
+export function msmTasks(kernel: Kernel, bases: Bases, digits: Digits, parts: number, results: number): Task[] {
+  const { group, count } = bases;
+  const { bits, windows, n } = digits;
+  const size = kernel[`${group}_jacobianSize`]!();
+  const baseSize = kernel[`${group}_baseSize`]!();
+  const slice = Math.max(1, Math.min(SLICE, count));
+  const scratch = kernel[`${group}_msmScratch`]!(slice, bits);
+  const tasks: Task[] = [];
+  for (let w = 0; w < windows; w++) {
+    for (let p = 0; p < parts; p++) {
+      const from = Math.floor((count * p) / parts);
+      const to = Math.floor((count * (p + 1)) / parts);
+      const out = results + (p * windows + w) * size;
+      const run = [bases.address + from * baseSize, bases.index + 4 * from, to - from];
+      const call: Call = [`${group}_msmWindow`, out, ...run, digits.address + w * 4 * n, 2 * n, bits, slice, SCRATCH];
+      tasks.push({ scratch, calls: [call] });
+    }
+  }
+  return tasks;
+}

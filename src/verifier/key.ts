@@ -1,0 +1,164 @@
+/**
+ * The verifying key: `verification_key.json` of snarkjs, decoded, checked and prepared once for many verifications.
+ *
+ * @module
+ */
+
+import { interleavedMSMUnsafe } from "@noble/curves/abstract/curve.js";
+import type { Fp12 } from "@noble/curves/abstract/tower.js";
+import { bn254 } from "@noble/curves/bn254.js";
+import { VerifierError } from "./errors.js";
+import { arrayLength, describe, expectName, fault, snapshotFields, tuple } from "./json.js";
+import { millerLoop } from "./pairing.js";
+import { decodeG1, decodeG2, type G1, G1_RULE, type G2, G2_RULE } from "./points.js";
+
+/**
+ * `verification_key.json` as snarkjs writes it. Numbers are decimal strings, G1 points `[x, y, "1"]`, G2 points
+ * `[[c0, c1], [c0, c1], ["1", "0"]]`. Further properties are ignored, `vk_alphabeta_12` too: e(alpha, beta) is computed
+ * from the points, so that a key cannot contradict itself.
+ */
+export interface VerifyingKeyJson {
+  readonly protocol: string;
+  readonly curve: string;
+  /** Number of public signals. */
+  readonly nPublic: number;
+  readonly vk_alpha_1: readonly string[];
+  readonly vk_beta_2: readonly (readonly string[])[];
+  readonly vk_gamma_2: readonly (readonly string[])[];
+  readonly vk_delta_2: readonly (readonly string[])[];
+  /** `nPublic + 1` G1 points: one for the constant 1, then one per signal. */
+  readonly IC: readonly (readonly string[])[];
+  readonly vk_alphabeta_12?: unknown;
+}
+
+/** How strict to be about a verifying key. */
+export interface VerifyingKeyOptions {
+  /**
+   * Accept a key whose delta is ±gamma, i.e. one without any phase-2 contribution. Such a key proves nothing: from its
+   * public parts alone anybody can make accepted proofs of any statement. For tests and development only.
+   *
+   * @defaultValue false
+   */
+  readonly allowUncontributed?: boolean;
+}
+
+/** What the verification equations need of a key. */
+export interface PreparedKey {
+  readonly nPublic: number;
+  readonly alpha: G1;
+  readonly beta: G2;
+  readonly gamma: G2;
+  readonly delta: G2;
+  /** The Miller value of (-alpha, beta), before the final power. */
+  readonly minusAlphaBeta: Fp12;
+  /** Σ k_j·IC_j for `nPublic + 1` scalars in [0, r). */
+  combineIC(scalars: bigint[]): G1;
+}
+
+let open: (value: unknown) => PreparedKey | undefined;
+
+/**
+ * A checked verifying key with everything precomputed that doesn't depend on the proof. Immutable; made by
+ * {@link parseVerifyingKey}.
+ */
+export class VerifyingKey {
+  /** Number of public signals that a proof for this key comes with. */
+  readonly nPublic: number;
+  /** False if the key carries no phase-2 contribution and was accepted by `allowUncontributed` only. */
+  readonly contributed: boolean;
+  readonly #prepared: PreparedKey;
+
+  /** @internal */
+  constructor(prepared: PreparedKey, contributed: boolean) {
+    this.nPublic = prepared.nPublic;
+    this.contributed = contributed;
+    this.#prepared = prepared;
+    Object.freeze(this);
+  }
+
+  static {
+    // the private name is proof of origin: an object that merely looks like a key doesn't have it
+    open = (value) => (typeof value === "object" && value !== null && #prepared in value ? value.#prepared : undefined);
+  }
+}
+
+/** The inside of a `VerifyingKey`, or `undefined` for any other value. */
+export const openVerifyingKey = (value: unknown): PreparedKey | undefined => open(value);
+
+function prepare(alpha: G1, beta: G2, gamma: G2, delta: G2, ic: G1[]): PreparedKey {
+  const { x, y } = alpha.negate().toAffine();
+  let combine: ((scalars: bigint[]) => G1) | undefined;
+  return {
+    nPublic: ic.length - 1,
+    alpha,
+    beta,
+    gamma,
+    delta,
+    minusAlphaBeta: millerLoop([{ lines: beta.lines, x, y }]),
+    combineIC(scalars) {
+      // 8 odd multiples a point: for one to a few dozen full-size signals wider windows gain nothing
+      combine ??= interleavedMSMUnsafe(bn254.G1.Point, ic, 5);
+      return combine(scalars);
+    },
+  };
+}
+
+/**
+ * Checks a verifying key and prepares it for reuse.
+ *
+ * IC points may be infinity: that is the point of a public signal which no constraint uses. alpha, beta, gamma and delta
+ * may not.
+ *
+ * @param json parsed `verification_key.json`, see {@link VerifyingKeyJson}
+ * @param options see {@link VerifyingKeyOptions}
+ * @returns a reusable key; preparing it costs about half as much as one verification
+ * @throws VerifierError `VK_MALFORMED`, `VK_PROTOCOL`, `VK_CURVE`, `VK_NPUBLIC_MISMATCH`, `VK_NON_CANONICAL`,
+ *   `VK_POINT_NOT_ON_CURVE`, `VK_POINT_NOT_IN_SUBGROUP`, `VK_POINT_AT_INFINITY`, `VK_NO_CONTRIBUTION`
+ */
+export function parseVerifyingKey(json: unknown, options: VerifyingKeyOptions = {}): VerifyingKey {
+  const subject = "vk";
+  const { nPublic, ...rest } = snapshotFields(subject, json, {
+    protocol: 0,
+    curve: 0,
+    nPublic: 0,
+    vk_alpha_1: G1_RULE,
+    vk_beta_2: G2_RULE,
+    vk_gamma_2: G2_RULE,
+    vk_delta_2: G2_RULE,
+  });
+  expectName(subject, rest.protocol, "PROTOCOL", "groth16");
+  expectName(subject, rest.curve, "CURVE", "bn128");
+  if (typeof nPublic !== "number" || !Number.isSafeInteger(nPublic) || nPublic < 0) {
+    throw fault(subject, "MALFORMED", ".nPublic", "not a count", {
+      expected: "non-negative integer",
+      got: describe(nPublic),
+    });
+  }
+  const { IC } = snapshotFields(subject, json, { IC: { max: nPublic + 1, of: G1_RULE } });
+  const length = arrayLength(IC);
+  if (length !== undefined && length !== nPublic + 1) {
+    throw new VerifierError("the number of points does not fit nPublic", {
+      code: "VK_NPUBLIC_MISMATCH",
+      where: "vk.IC",
+      expected: `${nPublic + 1} points`,
+      got: String(length),
+    });
+  }
+  const points = tuple(subject, IC, ".IC", nPublic + 1);
+  const alpha = decodeG1(subject, rest.vk_alpha_1, ".vk_alpha_1");
+  const beta = decodeG2(subject, rest.vk_beta_2, ".vk_beta_2");
+  const gamma = decodeG2(subject, rest.vk_gamma_2, ".vk_gamma_2");
+  const delta = decodeG2(subject, rest.vk_delta_2, ".vk_delta_2");
+  const ic = points.map((point, i) => decodeG1(subject, point, `.IC[${i}]`, true));
+
+  // equal x leaves only delta = ±gamma
+  const contributed = delta.x.c0 !== gamma.x.c0 || delta.x.c1 !== gamma.x.c1;
+  if (!contributed && options.allowUncontributed !== true) {
+    throw new VerifierError("the key has no phase-2 contribution, so anyone can forge proofs for it", {
+      code: "VK_NO_CONTRIBUTION",
+      where: "vk.vk_delta_2",
+      expected: "a point other than ±vk_gamma_2",
+    });
+  }
+  return new VerifyingKey(prepare(alpha, beta, gamma, delta, ic), contributed);
+}

@@ -1,0 +1,118 @@
+/**
+ * Proofs and public signals: `proof.json` and `public.json` of snarkjs, decoded and checked.
+ *
+ * @module
+ */
+
+import { FR_MODULUS } from "./fq2.js";
+import { arrayLength, decimal, describe, expectName, fault, snapshot, snapshotFields, tuple } from "./json.js";
+import { openVerifyingKey, type VerifyingKey } from "./key.js";
+import { decodeG1, decodeG2, type G1, G1_RULE, type G2, G2_RULE } from "./points.js";
+
+/**
+ * `proof.json` as snarkjs writes it. Numbers are decimal strings. `curve` may be missing, as in the files of rapidsnark.
+ * Further properties are ignored.
+ */
+export interface ProofJson {
+  /** G1 point `[x, y, "1"]`. */
+  readonly pi_a: readonly string[];
+  /** G2 point `[[c0, c1], [c0, c1], ["1", "0"]]`. */
+  readonly pi_b: readonly (readonly string[])[];
+  /** G1 point `[x, y, "1"]`. */
+  readonly pi_c: readonly string[];
+  readonly protocol: string;
+  readonly curve?: string;
+}
+
+/** `public.json`: the public signals in the order of the circuit (outputs first), as decimal strings in [0, r). */
+export type PublicSignals = readonly string[];
+
+/** The three points of a proof. */
+export interface ProofPoints {
+  readonly a: G1;
+  readonly b: G2;
+  readonly c: G1;
+}
+
+let open: (value: unknown) => ProofPoints | undefined;
+
+/** A well-formed proof: all points finite and in their groups. Says nothing about validity. Made by {@link parseProof}. */
+export class Proof {
+  readonly #points: ProofPoints;
+
+  /** @internal */
+  constructor(points: ProofPoints) {
+    this.#points = points;
+    Object.freeze(this);
+  }
+
+  static {
+    open = (value) => (typeof value === "object" && value !== null && #points in value ? value.#points : undefined);
+  }
+}
+
+/** The points of a parsed `Proof`; anything else is parsed first and fails like {@link parseProof}. */
+export const proofPoints = (proof: unknown): ProofPoints => open(proof) ?? readPoints(proof);
+
+function readPoints(json: unknown): ProofPoints {
+  const subject = "proof";
+  const { protocol, curve, pi_a, pi_b, pi_c } = snapshotFields(subject, json, {
+    protocol: 0,
+    curve: 0,
+    pi_a: G1_RULE,
+    pi_b: G2_RULE,
+    pi_c: G1_RULE,
+  });
+  expectName(subject, protocol, "PROTOCOL", "groth16");
+  if (curve !== undefined) expectName(subject, curve, "CURVE", "bn128");
+  // the two cheap points first: the subgroup test of pi_b is most of the work
+  const a = decodeG1(subject, pi_a, ".pi_a");
+  const c = decodeG1(subject, pi_c, ".pi_c");
+  return { a, b: decodeG2(subject, pi_b, ".pi_b"), c };
+}
+
+/**
+ * Checks the form of a proof and decodes it, for use with one or more calls of `verify`.
+ *
+ * The points must be finite: the prover's randomness makes infinity an event of probability 2⁻²⁵⁴ in pi_a and pi_b, and
+ * just as unlikely in pi_c.
+ *
+ * @param json parsed `proof.json`, see {@link ProofJson}
+ * @throws VerifierError `PROOF_MALFORMED`, `PROOF_PROTOCOL`, `PROOF_CURVE`, `PROOF_NON_CANONICAL`,
+ *   `PROOF_POINT_AT_INFINITY`, `PROOF_POINT_NOT_ON_CURVE`, `PROOF_POINT_NOT_IN_SUBGROUP`
+ */
+export function parseProof(json: unknown): Proof {
+  return new Proof(readPoints(json));
+}
+
+/** {@link parsePublicSignals} for a known number of signals. */
+export function readSignals(json: unknown, nPublic: number): bigint[] {
+  const subject = "publicSignals";
+  const array = snapshot(subject, json, { max: nPublic, of: 0 });
+  const length = arrayLength(array);
+  if (length === undefined) {
+    throw fault(subject, "MALFORMED", "", "not an array", { expected: "array", got: describe(array) });
+  }
+  if (length !== nPublic) {
+    throw fault(subject, "COUNT", "", "wrong number of public signals", {
+      expected: String(nPublic),
+      got: String(length),
+    });
+  }
+  return tuple(subject, array, "", nPublic).map((value, i) => decimal(subject, value, `[${i}]`, FR_MODULUS));
+}
+
+/**
+ * Checks public signals against a key and decodes them.
+ *
+ * @param json parsed `public.json`: exactly `vk.nPublic` canonical decimal strings below r
+ * @param vk the key they belong to
+ * @returns the values in [0, r)
+ * @throws VerifierError `SIGNALS_MALFORMED`, `SIGNALS_COUNT`, `SIGNALS_NON_CANONICAL`; `VK_MALFORMED` if `vk` is not the
+ *   result of `parseVerifyingKey`
+ */
+export function parsePublicSignals(json: unknown, vk: VerifyingKey): bigint[] {
+  const key = openVerifyingKey(vk);
+  if (key === undefined) throw fault("vk", "MALFORMED", "", "not a parsed verifying key");
+  return readSignals(json, key.nPublic);
+}

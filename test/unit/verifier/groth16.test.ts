@@ -1,0 +1,580 @@
+import { bn254 } from "@noble/curves/bn254.js";
+import { describe, expect, it } from "vitest";
+import {
+  assertValid,
+  ChunkproofError,
+  parseProof,
+  parsePublicSignals,
+  parseVerifyingKey,
+  VerifierError,
+  type VerifierErrorCode,
+  verify,
+} from "../../../src/verifier/index.js";
+import { g1Json, g2Json, type Mutable, makeInstance, Q, R, scalarSource } from "../../support/groth16.js";
+import { multiply, randomTwistPoint } from "../../support/twist.js";
+
+const next = scalarSource("groth16.test");
+const instance = makeInstance(3);
+const vk = parseVerifyingKey(instance.vk);
+const signals = instance.signals();
+const proof = instance.prove(signals);
+
+/** The VerifierError that `action` throws; anything else fails the test. */
+function refusal(action: () => unknown): VerifierError {
+  try {
+    action();
+  } catch (error) {
+    expect(error).toBeInstanceOf(VerifierError);
+    expect(error).toBeInstanceOf(ChunkproofError);
+    return error as VerifierError;
+  }
+  throw new Error("nothing was thrown");
+}
+
+/** `verify` says no and `assertValid` says why. */
+function expectRefused(publicSignals: unknown, bad: unknown, code: VerifierErrorCode, where: string): VerifierError {
+  const error = refusal(() => assertValid(vk, publicSignals, bad));
+  expect([error.code, error.where]).toEqual([code, where]);
+  expect(verify(vk, publicSignals, bad)).toBe(false);
+  return error;
+}
+
+type ProofFields = ReturnType<typeof instance.prove>;
+const tampered = (change: (p: ProofFields) => void): ProofFields => {
+  const p = structuredClone(proof);
+  change(p);
+  return p;
+};
+type KeyFields = (typeof instance)["vk"];
+const keyRefusal = (change: (k: KeyFields) => void): VerifierError => {
+  const k = structuredClone(instance.vk);
+  change(k);
+  const error = refusal(() => parseVerifyingKey(k));
+  // a bad key is the caller's fault: verify doesn't turn it into `false`
+  expect(refusal(() => verify(k, signals, proof)).code).toBe(error.code);
+  return error;
+};
+const set = (object: unknown, path: readonly (string | number)[], value: unknown): void => {
+  const parent = path.slice(0, -1).reduce((node, key) => (node as never)[key], object);
+  (parent as Record<string | number, unknown>)[path.at(-1)!] = value;
+};
+const get = (object: unknown, path: readonly (string | number)[]): string =>
+  path.reduce((node, key) => (node as never)[key], object) as unknown as string;
+const text = (path: readonly (string | number)[]) =>
+  path.map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`)).join("");
+
+const offSubgroup = (() => {
+  const { x, y } = randomTwistPoint(next).toAffine();
+  return [
+    [`${x.c0}`, `${x.c1}`],
+    [`${y.c0}`, `${y.c1}`],
+    ["1", "0"],
+  ];
+})();
+const smallOrder = (() => {
+  const { x, y } = multiply(multiply(randomTwistPoint(next), R), bn254.G2.Point.CURVE().h / 10069n).toAffine();
+  return [
+    [`${x.c0}`, `${x.c1}`],
+    [`${y.c0}`, `${y.c1}`],
+    ["1", "0"],
+  ];
+})();
+
+const BAD_NUMBERS: [string, string][] = [
+  ["+q", `${Q + 5n}`],
+  ["q itself", `${Q}`],
+  ["negative", "-1"],
+  ["minus zero", "-0"],
+  ["plus sign", "+1"],
+  ["leading zero", "01"],
+  ["hexadecimal", "0x1"],
+  ["leading blank", " 1"],
+  ["trailing newline", "1\n"],
+  ["empty", ""],
+  ["exponent", "1e3"],
+  ["fraction", "1.0"],
+  ["separator", "1_000"],
+  ["bigint suffix", "1n"],
+  ["Arabic-Indic digit", "\u0661"],
+  ["full-width digit", "\uff11"],
+  ["a megabyte of digits", "1".repeat(1_000_000)],
+];
+const WRONG_TYPES: unknown[] = [1, 1n, null, undefined, true, ["1"], { value: "1" }, Symbol("1"), () => "1"];
+
+const PROOF_COORDINATES: (string | number)[][] = [
+  ["pi_a", 0],
+  ["pi_a", 1],
+  ["pi_b", 0, 0],
+  ["pi_b", 0, 1],
+  ["pi_b", 1, 0],
+  ["pi_b", 1, 1],
+  ["pi_c", 0],
+  ["pi_c", 1],
+];
+
+describe("valid proofs", () => {
+  it.each([0, 1, 2, 7, 20])("are accepted with %i public signals", (nPublic) => {
+    const other = makeInstance(nPublic);
+    const key = parseVerifyingKey(other.vk);
+    for (let i = 0; i < 2; i++) {
+      const s = other.signals();
+      const p = other.prove(s);
+      expect(verify(key, s, p)).toBe(true);
+      expect(verify(other.vk, s, JSON.parse(JSON.stringify(p)))).toBe(true);
+      expect(verify(key, s, parseProof(p))).toBe(true);
+      expect(assertValid(key, s, p)).toBeUndefined();
+    }
+  });
+
+  it("are accepted for edge values of the signals", () => {
+    for (const s of [
+      ["0", "0", "0"],
+      ["1", "0", `${R - 1n}`],
+      [`${R - 1n}`, `${R - 1n}`, `${R - 1n}`],
+    ]) {
+      expect(verify(vk, s, instance.prove(s))).toBe(true);
+    }
+  });
+
+  it("are accepted when X = IC_0 + Σ s·IC is infinity, and when IC points are", () => {
+    const other = makeInstance(2, "infinite X", { ic: [R - 6n, 2n, 0n] });
+    expect(other.vk.IC[2]).toEqual(["0", "1", "0"]);
+    const key = parseVerifyingKey(other.vk);
+    expect(verify(key, ["3", "9"], other.prove(["3", "9"]))).toBe(true);
+    expect(verify(key, ["4", "9"], other.prove(["3", "9"]))).toBe(false);
+  });
+
+  it("may lack `curve` and carry further properties; vk_alphabeta_12 is ignored", () => {
+    const { curve: _, ...withoutCurve } = proof;
+    expect(verify(vk, signals, { ...withoutCurve, extra: { pi_a: 1 } })).toBe(true);
+    expect(verify({ ...instance.vk, vk_alphabeta_12: "nonsense" }, signals, proof)).toBe(true);
+  });
+
+  it("are refused for another key of the same shape", () => {
+    const other = parseVerifyingKey(makeInstance(3, "another key").vk);
+    expect(verify(other, signals, proof)).toBe(false);
+  });
+});
+
+describe("tampered proofs", () => {
+  it.each(PROOF_COORDINATES)("refuses every change of %s %s %s", (...args) => {
+    const path = args.filter((key) => key !== undefined);
+    const original = BigInt(get(proof, path));
+    const where = `proof${text(path)}`;
+    for (const value of [original + 1n, original - 1n, Q - original, 0n, 1n].map((n) => ((n % Q) + Q) % Q)) {
+      const bad = tampered((p) => set(p, path, `${value}`));
+      const error = refusal(() => assertValid(vk, signals, bad));
+      const point = path[0] as string;
+      // -y is on the curve again, everything else leaves it
+      const onCurve = value === Q - original && (path[0] === "pi_b" ? false : path[1] === 1);
+      expect([error.code, error.where]).toEqual(
+        onCurve ? ["PROOF_INVALID", "proof"] : ["PROOF_POINT_NOT_ON_CURVE", `proof.${point}`],
+      );
+      expect(verify(vk, signals, bad)).toBe(false);
+    }
+    expectRefused(
+      signals,
+      tampered((p) => set(p, path, `${original + Q}`)),
+      "PROOF_NON_CANONICAL",
+      where,
+    );
+    for (const [, value] of BAD_NUMBERS) {
+      const error = expectRefused(
+        signals,
+        tampered((p) => set(p, path, value)),
+        "PROOF_NON_CANONICAL",
+        where,
+      );
+      expect(error.message.length).toBeLessThan(400);
+    }
+    for (const value of WRONG_TYPES) {
+      const bad = { ...tampered(() => {}) };
+      set(bad, path, value);
+      expectRefused(signals, bad, "PROOF_MALFORMED", where);
+    }
+  });
+
+  it("refuses negated points and swapped limbs of pi_b", () => {
+    const minus = (y: string) => `${Q - BigInt(y)}`;
+    expectRefused(
+      signals,
+      tampered((p) => {
+        p.pi_a[1] = minus(p.pi_a[1]!);
+      }),
+      "PROOF_INVALID",
+      "proof",
+    );
+    expectRefused(
+      signals,
+      tampered((p) => {
+        p.pi_c[1] = minus(p.pi_c[1]!);
+      }),
+      "PROOF_INVALID",
+      "proof",
+    );
+    expectRefused(
+      signals,
+      tampered((p) => {
+        p.pi_b[1] = p.pi_b[1]!.map(minus);
+      }),
+      "PROOF_INVALID",
+      "proof",
+    );
+    for (const rows of [[0], [1], [0, 1]]) {
+      const bad = tampered((p) => {
+        for (const row of rows) p.pi_b[row]!.reverse();
+      });
+      expectRefused(signals, bad, "PROOF_POINT_NOT_ON_CURVE", "proof.pi_b");
+    }
+    // (-A, -B, C) is another valid proof of the same statement: Groth16 proofs are malleable by construction
+    const twin = tampered((p) => {
+      p.pi_a[1] = minus(p.pi_a[1]!);
+      p.pi_b[1] = p.pi_b[1]!.map(minus);
+    });
+    expect(verify(vk, signals, twin)).toBe(true);
+  });
+
+  it("refuses other points of the right groups", () => {
+    for (const k of [1n, R - 1n, next()]) {
+      expectRefused(signals, { ...proof, pi_a: g1Json(k) }, "PROOF_INVALID", "proof");
+      expectRefused(signals, { ...proof, pi_b: g2Json(k) }, "PROOF_INVALID", "proof");
+      expectRefused(signals, { ...proof, pi_c: g1Json(k) }, "PROOF_INVALID", "proof");
+    }
+    expectRefused(signals, { ...proof, pi_a: proof.pi_c, pi_c: proof.pi_a }, "PROOF_INVALID", "proof");
+  });
+
+  it("refuses the trivial forgery A = alpha, B = beta with X and C cancelling out only by chance", () => {
+    const forged = { ...proof, pi_a: instance.vk.vk_alpha_1, pi_b: instance.vk.vk_beta_2, pi_c: g1Json(1n) };
+    expectRefused(signals, forged, "PROOF_INVALID", "proof");
+  });
+
+  it("refuses points at infinity, and (0, 0), which some libraries take for infinity", () => {
+    for (const field of ["pi_a", "pi_c"] as const) {
+      expectRefused(signals, { ...proof, [field]: ["0", "1", "0"] }, "PROOF_POINT_AT_INFINITY", `proof.${field}`);
+      expectRefused(signals, { ...proof, [field]: ["0", "0", "1"] }, "PROOF_POINT_NOT_ON_CURVE", `proof.${field}`);
+      expectRefused(signals, { ...proof, [field]: ["0", "0", "0"] }, "PROOF_NON_CANONICAL", `proof.${field}[2]`);
+    }
+    const zero = ["0", "0"];
+    expectRefused(signals, { ...proof, pi_b: [zero, ["1", "0"], zero] }, "PROOF_POINT_AT_INFINITY", "proof.pi_b");
+    expectRefused(signals, { ...proof, pi_b: [zero, zero, ["1", "0"]] }, "PROOF_POINT_NOT_ON_CURVE", "proof.pi_b");
+    expectRefused(signals, { ...proof, pi_b: [zero, zero, zero] }, "PROOF_NON_CANONICAL", "proof.pi_b[2]");
+  });
+
+  it("refuses every third coordinate but 1", () => {
+    for (const z of ["0", "2", `${Q - 1n}`]) {
+      expectRefused(
+        signals,
+        tampered((p) => set(p, ["pi_a", 2], z)),
+        "PROOF_NON_CANONICAL",
+        "proof.pi_a[2]",
+      );
+      expectRefused(
+        signals,
+        tampered((p) => set(p, ["pi_b", 2, 0], z)),
+        "PROOF_NON_CANONICAL",
+        "proof.pi_b[2]",
+      );
+    }
+    expectRefused(
+      signals,
+      tampered((p) => set(p, ["pi_b", 2, 1], "1")),
+      "PROOF_NON_CANONICAL",
+      "proof.pi_b[2]",
+    );
+  });
+
+  it("refuses pi_b on the twist but outside G2", () => {
+    expectRefused(signals, { ...proof, pi_b: offSubgroup }, "PROOF_POINT_NOT_IN_SUBGROUP", "proof.pi_b");
+    expectRefused(signals, { ...proof, pi_b: smallOrder }, "PROOF_POINT_NOT_IN_SUBGROUP", "proof.pi_b");
+  });
+
+  it("refuses arrays of other lengths, holes, and look-alikes", () => {
+    const cases: [string, unknown][] = [
+      ["proof.pi_a", [...proof.pi_a, "0"]],
+      ["proof.pi_a", proof.pi_a.slice(0, 2)],
+      ["proof.pi_a", []],
+      ["proof.pi_a", { ...proof.pi_a, length: 3 }],
+      ["proof.pi_a", proof.pi_a.join()],
+      ["proof.pi_a", null],
+      ["proof.pi_a", new Array(2 ** 32 - 1)],
+    ];
+    for (const [where, value] of cases) expectRefused(signals, { ...proof, pi_a: value }, "PROOF_MALFORMED", where);
+    // a hole that the prototype would fill
+    const holed = Object.assign(new Array(3), { 0: proof.pi_a[0], 2: "1" });
+    Object.setPrototypeOf(holed, Object.assign(Object.create(Array.prototype), { 1: proof.pi_a[1] }));
+    expectRefused(signals, { ...proof, pi_a: holed }, "PROOF_MALFORMED", "proof.pi_a[1]");
+    expectRefused(signals, Object.create(proof), "PROOF_MALFORMED", "proof.protocol");
+    expectRefused(
+      signals,
+      tampered((p) => p.pi_b[0]!.push("0")),
+      "PROOF_MALFORMED",
+      "proof.pi_b[0]",
+    );
+    for (const value of [null, undefined, 1, "proof", [], [proof], JSON.stringify(proof), () => proof]) {
+      expect(refusal(() => parseProof(value)).code).toBe("PROOF_MALFORMED");
+      expect(verify(vk, signals, value)).toBe(false);
+    }
+  });
+
+  it("refuses other protocols and curves", () => {
+    expectRefused(signals, { ...proof, protocol: "plonk" }, "PROOF_PROTOCOL", "proof.protocol");
+    expectRefused(signals, { ...proof, protocol: 1 }, "PROOF_MALFORMED", "proof.protocol");
+    expectRefused(signals, { ...proof, curve: "bls12381" }, "PROOF_CURVE", "proof.curve");
+    expectRefused(signals, { ...proof, curve: null }, "PROOF_MALFORMED", "proof.curve");
+  });
+});
+
+describe("hostile objects", () => {
+  const trap = (): never => {
+    throw new Proxy(
+      {},
+      {
+        getPrototypeOf: () => {
+          throw new Error("trap in the thrown value");
+        },
+      },
+    );
+  };
+  const revoked = () => {
+    const { proxy, revoke } = Proxy.revocable([], {});
+    revoke();
+    return proxy;
+  };
+
+  it("cannot throw through verify", () => {
+    const allTraps = new Proxy({}, { get: trap, has: trap, getOwnPropertyDescriptor: trap, getPrototypeOf: trap });
+    const badLength = (length: unknown) =>
+      new Proxy(["1", "2", "3"], { get: (target, key) => (key === "length" ? length : (target as never)[key]) });
+    const values = [allTraps, revoked(), badLength(Symbol("3")), badLength({ valueOf: trap }), badLength(Number.NaN)];
+    for (const value of values) {
+      expect(verify(vk, signals, value)).toBe(false);
+      expect(verify(vk, value, proof)).toBe(false);
+      expect(refusal(() => parseProof(value)).code).toBe("PROOF_MALFORMED");
+      for (const field of ["pi_a", "pi_b", "pi_c", "protocol", "curve"]) {
+        expectRefused(
+          signals,
+          { ...proof, [field]: value },
+          "PROOF_MALFORMED",
+          refusal(() => parseProof({ ...proof, [field]: value })).where!,
+        );
+      }
+      expect(verify(vk, [value, ...signals.slice(1)], proof)).toBe(false);
+      expect(refusal(() => parseVerifyingKey(value)).code).toBe("VK_MALFORMED");
+    }
+    const getter = Object.defineProperty({ ...proof }, "pi_b", { get: trap, enumerable: true });
+    expectRefused(signals, getter, "PROOF_MALFORMED", "proof");
+  });
+
+  it("cannot show one value to the check and another to the computation", () => {
+    let reads = 0;
+    const twoFaced = Object.defineProperty({ ...proof }, "pi_c", {
+      get: () => (reads++ === 0 ? proof.pi_c : ["0", "1", "0"]),
+      enumerable: true,
+    });
+    expect(verify(vk, signals, twoFaced)).toBe(true);
+    expect(reads).toBe(1);
+  });
+
+  it("cannot pass for parsed objects", () => {
+    expect(verify(vk, signals, Object.create(Object.getPrototypeOf(parseProof(proof))))).toBe(false);
+    const fake = Object.create(Object.getPrototypeOf(vk));
+    expect(refusal(() => verify(fake, signals, proof)).code).toBe("VK_MALFORMED");
+    expect(refusal(() => parsePublicSignals(signals, fake)).code).toBe("VK_MALFORMED");
+  });
+});
+
+describe("public signals", () => {
+  it("are returned as numbers", () => {
+    expect(parsePublicSignals(["0", "7", `${R - 1n}`], vk)).toEqual([0n, 7n, R - 1n]);
+  });
+
+  it.each([0, 1, 2])("refuses every change of signal %i", (i) => {
+    const changed = (value: unknown) => signals.map((s, j) => (j === i ? value : s));
+    const s = BigInt(signals[i]!);
+    expectRefused(changed(`${(s + 1n) % R}`), proof, "PROOF_INVALID", "proof");
+    expectRefused(changed(`${R - s}`), proof, "PROOF_INVALID", "proof");
+    expectRefused(changed("0"), proof, "PROOF_INVALID", "proof");
+    for (const value of [`${s + R}`, `${R}`, `${Q}`, ...BAD_NUMBERS.map(([, v]) => v)]) {
+      expectRefused(changed(value), proof, "SIGNALS_NON_CANONICAL", `publicSignals[${i}]`);
+    }
+    for (const value of WRONG_TYPES) {
+      expectRefused(changed(value), proof, "SIGNALS_MALFORMED", `publicSignals[${i}]`);
+    }
+    expectRefused(signals.toSpliced(i, 1), proof, "SIGNALS_COUNT", "publicSignals");
+  });
+
+  it("refuses swapped, missing and superfluous signals", () => {
+    expectRefused([signals[1], signals[0], signals[2]], proof, "PROOF_INVALID", "proof");
+    expectRefused([...signals, "0"], proof, "SIGNALS_COUNT", "publicSignals");
+    expectRefused([], proof, "SIGNALS_COUNT", "publicSignals");
+    expectRefused(new Array(2 ** 32 - 1), proof, "SIGNALS_COUNT", "publicSignals");
+    // a trailing zero adds nothing to X: only the count tells the statements apart
+    const zeroTail = [signals[0]!, signals[1]!, "0"];
+    const zeroProof = instance.prove(zeroTail);
+    expect(verify(vk, zeroTail, zeroProof)).toBe(true);
+    expectRefused(zeroTail.slice(0, 2), zeroProof, "SIGNALS_COUNT", "publicSignals");
+    for (const value of [null, undefined, {}, "1,2,3", { ...signals, length: 3 }, new Set(signals)]) {
+      expectRefused(value, proof, "SIGNALS_MALFORMED", "publicSignals");
+    }
+    expectRefused(new Array(3), proof, "SIGNALS_MALFORMED", "publicSignals[0]");
+  });
+});
+
+describe("verifying keys", () => {
+  const expectKey = (change: (k: KeyFields) => void, code: VerifierErrorCode, where: string) => {
+    const error = keyRefusal(change);
+    expect([error.code, error.where]).toEqual([code, where]);
+  };
+
+  it("have a count and are immutable", () => {
+    expect(vk.nPublic).toBe(3);
+    expect(vk.contributed).toBe(true);
+    expect(Object.isFrozen(vk)).toBe(true);
+    // the key must not change when the JSON it came from does
+    const json = structuredClone(instance.vk);
+    const key = parseVerifyingKey(json);
+    json.IC[0] = g1Json(5n);
+    expect(verify(key, signals, proof)).toBe(true);
+  });
+
+  it("refuses foreign protocols and curves", () => {
+    expectKey(
+      (k) => {
+        k.protocol = "plonk";
+      },
+      "VK_PROTOCOL",
+      "vk.protocol",
+    );
+    expectKey(
+      (k) => {
+        k.curve = "bls12381";
+      },
+      "VK_CURVE",
+      "vk.curve",
+    );
+    expectKey(
+      (k) => {
+        delete (k as { curve?: string }).curve;
+      },
+      "VK_MALFORMED",
+      "vk.curve",
+    );
+  });
+
+  it("refuses a count that is none, or not that of IC", () => {
+    for (const value of ["3", -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, null, 3n]) {
+      expectKey((k) => set(k, ["nPublic"], value), "VK_MALFORMED", "vk.nPublic");
+    }
+    expectKey(
+      (k) => {
+        k.nPublic = 2;
+      },
+      "VK_NPUBLIC_MISMATCH",
+      "vk.IC",
+    );
+    expectKey(
+      (k) => {
+        k.nPublic = 4;
+      },
+      "VK_NPUBLIC_MISMATCH",
+      "vk.IC",
+    );
+    expectKey(
+      (k) => {
+        k.IC.pop();
+      },
+      "VK_NPUBLIC_MISMATCH",
+      "vk.IC",
+    );
+    expectKey(
+      (k) => {
+        k.IC = [];
+      },
+      "VK_NPUBLIC_MISMATCH",
+      "vk.IC",
+    );
+    expectKey((k) => set(k, ["IC"], { length: 4 }), "VK_MALFORMED", "vk.IC");
+    expectKey((k) => set(k, ["IC", 1], null), "VK_MALFORMED", "vk.IC[1]");
+  });
+
+  it.each([
+    ["vk_alpha_1", 0],
+    ["vk_alpha_1", 1],
+    ["vk_beta_2", 0, 1],
+    ["vk_gamma_2", 1, 0],
+    ["vk_delta_2", 1, 1],
+    ["IC", 0, 0],
+    ["IC", 3, 1],
+  ])("refuses bad numbers in %s %s %s", (...args) => {
+    const path = args.filter((key) => key !== undefined);
+    const original = BigInt(get(instance.vk, path));
+    const where = `vk${text(path)}`;
+    for (const value of [`${original + Q}`, ...BAD_NUMBERS.map(([, v]) => v)]) {
+      expectKey((k) => set(k, path, value), "VK_NON_CANONICAL", where);
+    }
+    expectKey((k) => set(k, path, Number(original)), "VK_MALFORMED", where);
+    const point = path[0] === "IC" ? `vk.IC[${path[1]}]` : `vk.${path[0]}`;
+    expectKey((k) => set(k, path, `${(original + 1n) % Q}`), "VK_POINT_NOT_ON_CURVE", point);
+  });
+
+  it("refuses G2 points outside the subgroup and infinity where it can't be", () => {
+    for (const field of ["vk_beta_2", "vk_gamma_2", "vk_delta_2"] as const) {
+      expectKey(
+        (k) => {
+          k[field] = offSubgroup;
+        },
+        "VK_POINT_NOT_IN_SUBGROUP",
+        `vk.${field}`,
+      );
+      expectKey(
+        (k) => {
+          k[field] = g2Json(0n);
+        },
+        "VK_POINT_AT_INFINITY",
+        `vk.${field}`,
+      );
+    }
+    expectKey(
+      (k) => {
+        k.vk_alpha_1 = g1Json(0n);
+      },
+      "VK_POINT_AT_INFINITY",
+      "vk.vk_alpha_1",
+    );
+  });
+
+  it.each([
+    ["delta = gamma", 1n],
+    ["delta = -gamma", R - 1n],
+  ])("refuses a key without phase-2 contribution: %s", (_, delta) => {
+    const weak = makeInstance(1, "uncontributed", { gamma: 1n, delta });
+    const error = refusal(() => parseVerifyingKey(weak.vk));
+    expect([error.code, error.where]).toEqual(["VK_NO_CONTRIBUTION", "vk.vk_delta_2"]);
+    // why: A = alpha, B = beta, C = ∓X satisfies the equation for any signals
+    const s = weak.signals();
+    const x = weak.trapdoors.ic[0]! + weak.trapdoors.ic[1]! * BigInt(s[0]!);
+    const forged: Mutable<typeof proof> = {
+      ...proof,
+      pi_a: weak.vk.vk_alpha_1,
+      pi_b: weak.vk.vk_beta_2,
+      pi_c: g1Json(delta === 1n ? R - (x % R) : x),
+    };
+    expect(refusal(() => verify(weak.vk, s, forged)).code).toBe("VK_NO_CONTRIBUTION");
+    const key = parseVerifyingKey(weak.vk, { allowUncontributed: true });
+    expect(key.contributed).toBe(false);
+    expect(verify(key, s, forged)).toBe(true);
+    expect(verify(weak.vk, s, forged, { allowUncontributed: true })).toBe(true);
+  });
+});
+
+describe("error messages", () => {
+  it("name the field, the expectation and the finding", () => {
+    expect(expectRefused(signals, { ...proof, pi_a: ["1", "2"] }, "PROOF_MALFORMED", "proof.pi_a").message).toBe(
+      "proof.pi_a: not an array of the right length (expected array of length 3, got array of length 2)",
+    );
+    expect(expectRefused(["1"], proof, "SIGNALS_COUNT", "publicSignals").message).toBe(
+      "publicSignals: wrong number of public signals (expected 3, got 1)",
+    );
+    expect(refusal(() => parseProof(null)).name).toBe("VerifierError");
+  });
+});

@@ -1,0 +1,29 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+// package.json maps "#platform" to dist/, which tests of src/ must not depend on.
+const resolve = { alias: { "#platform": fileURLToPath(new URL("src/platform/node.ts", import.meta.url)) } };
+
+// Two projects so that the quick part can be run alone: everything that needs circom, snarkjs ceremonies, whole
+// processes or a browser lives under test/slow.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve,
+        test: { name: "quick", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+      {
+        resolve,
+        test: {
+          name: "slow",
+          include: ["test/slow/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          // these tests use every core themselves
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
