@@ -45,4 +45,6 @@ export { nttTwiddles as ntt_twiddles, nttCoset as ntt_coset, nttOuterDif as ntt_
 export {
   qapScratch as qap_scratch, qapWitness as qap_witness, qapCount as qap_count, qapLoad as qap_load, qapRows as qap_rows,
   qapProduct as qap_product, qapQuotient as qap_quotient, qapCoefficient as qap_coefficient,
+  setupLagrange as setup_lagrange, setupAccumulate as setup_accumulate, setupScale as setup_scale, setupBytes as setup_bytes,
+  setupCombine as setup_combine,
 } from "./qap";

@@ -9,7 +9,7 @@
  */
 import * as Fr from "./fr.generated";
 import { recode } from "./scalars";
-import { TLS, TLS_MISC } from "./layout";
+import { TLS, TLS_INV, TLS_MISC } from "./layout";
 
 const PAIR = Fr.PAIR;
 /** Products computed before they are summed by row; even. */
@@ -149,5 +149,82 @@ export function qapQuotient(a: usize, b: usize, c: usize, bits: u32, from: u32, 
       if (windows != 0) recode(s, digits + (usize(index) << 1), halfStride, windowStride, wbits, windows);
       if (bytes != 0) memory.copy(bytes + (usize(index) << 5), s, 32);
     }
+  }
+}
+
+// ---------------------------------------------------------------- setup
+
+/**
+ * Lagrange polynomials at τ: out[i] = factor·x_i / (τ - x_i), x_i = first·step^i, i < n. Everything in Montgomery form (a
+ * factor R times as large gives results R times as large); τ is none of the x_i. scratch: n elements.
+ */
+export function setupLagrange(out: usize, n: u32, first: usize, step: usize, tau: usize, factor: usize, scratch: usize): void {
+  const x = TLS + TLS_MISC, run = x + 48, inverse = x + 96;
+  Fr.copy(x, first);
+  Fr.setOne(run);
+  for (let i: usize = 0; i < n; i++) {
+    const d = out + i * Fr.SIZE;
+    Fr.sub(d, tau, x);
+    Fr.mul(run, run, d);
+    Fr.copy(scratch + i * Fr.SIZE, run);
+    Fr.mul(x, x, step);
+  }
+  Fr.inv(inverse, run, TLS + TLS_INV);
+  Fr.mul(run, inverse, factor);
+  // run = factor / (d_0·…·d_i), and x_i = τ - d_i
+  for (let i: usize = n; i-- > 0;) {
+    const d = out + i * Fr.SIZE;
+    Fr.sub(x, tau, d);
+    if (i == 0) Fr.copy(inverse, run);
+    else Fr.mul(inverse, run, scratch + (i - 1) * Fr.SIZE);
+    Fr.mul(run, run, d);
+    Fr.mul(d, x, inverse);
+  }
+}
+
+/** sums[wires[i]] += c_i·rowValues[rows[i]], i < n, for canonical c_i (32 bytes each) and row values R times Montgomery. */
+export function setupAccumulate(sums: usize, rowValues: usize, n: u32, rows: usize, wires: usize, coefficients: usize): void {
+  const t = TLS + TLS_MISC;
+  for (let i: usize = 0; i < n; i++) {
+    const sum = sums + usize(load<u32>(wires + (i << 2))) * Fr.SIZE;
+    Fr.fromBytes(t, coefficients + (i << 5));
+    Fr.mul(t, t, rowValues + usize(load<u32>(rows + (i << 2))) * Fr.SIZE);
+    Fr.add(sum, sum, t);
+  }
+}
+
+/** values[i] = factor·values[i], i < n, canonical integers of 32 bytes in place. */
+export function setupScale(values: usize, n: u32, factor: usize): void {
+  const t = TLS + TLS_MISC;
+  for (let i: usize = 0; i < n; i++) {
+    const at = values + (i << 5);
+    Fr.fromBytes(t, at);
+    Fr.mul(t, t, factor);
+    Fr.canonical(t, t);
+    Fr.toBytes(at, t);
+  }
+}
+
+/** n elements as canonical integers of 32 bytes. */
+export function setupBytes(out: usize, elements: usize, n: u32): void {
+  const t = TLS + TLS_MISC;
+  for (let i: usize = 0; i < n; i++) {
+    Fr.fromMont(t, elements + i * Fr.SIZE);
+    Fr.toBytes(out + (i << 5), t);
+  }
+}
+
+/** factor·(β·a_i + α·b_i + c_i), i < n, as canonical integers of 32 bytes. */
+export function setupCombine(out: usize, a: usize, b: usize, c: usize, n: u32, alpha: usize, beta: usize, factor: usize): void {
+  const t = TLS + TLS_MISC, u = t + 48;
+  for (let i: usize = 0; i < n; i++) {
+    const at = i * Fr.SIZE;
+    Fr.mul(t, a + at, beta);
+    Fr.mul(u, b + at, alpha);
+    Fr.add(t, t, u);
+    Fr.add(t, t, c + at);
+    Fr.mul(t, t, factor);
+    Fr.fromMont(t, t);
+    Fr.toBytes(out + (i << 5), t);
   }
 }

@@ -343,10 +343,11 @@ function narrow(x: v128): v128 { return v128.shuffle<i32>(x, x, 0, 2, 0, 2); }
     }
   };
   const AB = [{ x: (i) => lp("a", i), y: (j) => lp("b", j) }];
+  // two limbs a store: whoever loads 16 bytes next finds them in one store
   const carry = () => {
     for (let i = 0; i < LIMBS - 1; i++) {
-      w(`  t${i + 1} = i64x2.add(t${i + 1}, i64x2.shr_u(t${i}, 29));`);
-      w(`  v128.store_lane<u64>(out, narrow(v128.and(t${i}, mask)), 0, ${8 * i});`);
+      w(`  t${i + 1} = i64x2.add(t${i + 1}, i64x2.shr_u(t${i}, 29)); t${i} = v128.and(t${i}, mask);`);
+      if (i % 2 === 1) w(`  v128.store(out, v128.shuffle<i32>(t${i - 1}, t${i}, 0, 2, 4, 6), ${8 * (i - 1)});`);
     }
     w(`  v128.store_lane<u64>(out, narrow(t${LIMBS - 1}), 0, ${8 * (LIMBS - 1)});`);
   };

@@ -23,6 +23,7 @@ import {
   concatBytes,
   readBinFile,
   requireSection,
+  type Section,
   type SectionData,
   sectionLengthError,
   view,
@@ -164,7 +165,7 @@ async function scanRows(file: BinFile, nConstraints: number): Promise<Uint32Arra
   }
   const rowOffsets = MATRICES.map(() => new Uint32Array(nConstraints + 1));
   const nTerms = [0, 0, 0];
-  const window = new Window(file.source, end);
+  const window = new Window(file.source, section);
   let position = section.offset;
   for (let row = 0; row < nConstraints; row++) {
     for (let m = 0; m < MATRICES.length; m++) {
@@ -194,7 +195,7 @@ async function scanRows(file: BinFile, nConstraints: number): Promise<Uint32Arra
 async function readTerms(file: BinFile, header: R1csHeader, rowOffsets: Uint32Array[]): Promise<SparseMatrix[]> {
   const { nWires, nConstraints } = header;
   const section = requireSection(file, 2, "constraints");
-  const window = new Window(file.source, section.offset + section.size);
+  const window = new Window(file.source, section);
   const matrices = rowOffsets.map((offsets) => {
     const n = offsets[nConstraints]!;
     return { rowOffsets: offsets, wires: new Uint32Array(n), coefficients: new Uint8Array(n * FIELD_SIZE) };
@@ -269,19 +270,23 @@ class Window {
   start = 0;
   end = 0;
   view: DataView = new DataView(new ArrayBuffer(0));
-  private readonly buffer = new Uint8Array(WINDOW);
+  private readonly buffer: Uint8Array;
+  private readonly limit: number;
 
   constructor(
     private readonly source: ByteSource,
-    private readonly limit: number,
-  ) {}
+    section: Section,
+  ) {
+    this.buffer = new Uint8Array(Math.min(WINDOW, section.size));
+    this.limit = section.offset + section.size;
+  }
 
   has(position: number, length: number): boolean {
     return position >= this.start && position + length <= this.end;
   }
 
   async load(position: number): Promise<void> {
-    const length = Math.min(WINDOW, this.limit - position);
+    const length = Math.min(this.buffer.length, this.limit - position);
     const piece = this.buffer.subarray(0, length);
     await this.source.readInto(piece, position);
     this.start = position;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Worker, parentPort as workerPort } from "node:worker_threads";
@@ -57,6 +57,69 @@ export async function openFile(path: string): Promise<OpenedFile> {
     },
     close: () => handle.close(),
   };
+}
+
+/** Longest single write: an abort is noticed in between. */
+const MAX_WRITE = 1 << 24;
+
+/**
+ * Writes a file all or nothing: into a temporary file beside it, which then takes its name. Whatever fails, there is either
+ * the old file or none under that name, and no temporary file is left. Through a symbolic link its target is replaced.
+ *
+ * @param path a file system path, or a `file:` URL.
+ * @param pieces content, one after the other.
+ * @param signal ends writing; what is thrown then is `signal.reason`.
+ * @throws FormatError `FILE_UNWRITABLE` (no such folder, no permission, no space, not a regular file, I/O error).
+ */
+export async function writeFileAtomic(
+  path: string,
+  pieces: readonly Uint8Array[],
+  signal?: AbortSignal,
+): Promise<void> {
+  signal?.throwIfAborted();
+  let temporary: string | undefined;
+  let handle: FileHandle | undefined;
+  try {
+    const local = /^file:/i.test(path) ? fileURLToPath(path) : path;
+    const found = await stat(local).catch(ignoreMissing);
+    if (found !== undefined && !found.isFile()) {
+      throw new FormatError("cannot be written", {
+        code: "FILE_UNWRITABLE",
+        where: path,
+        expected: "a regular file, or nothing yet",
+        got: found.isDirectory() ? "a directory" : "a pipe or device",
+      });
+    }
+    const target = found === undefined ? local : await realpath(local);
+    const name = `${target}.${process.pid}-${Math.random().toString(36).slice(2, 10)}.tmp`;
+    handle = await open(name, "wx");
+    temporary = name;
+    for (const piece of pieces) {
+      for (let from = 0; from < piece.length; ) {
+        signal?.throwIfAborted();
+        const { bytesWritten } = await handle.write(piece, from, Math.min(MAX_WRITE, piece.length - from));
+        from += bytesWritten;
+      }
+    }
+    // the content before the name: after a crash there must not be an empty file under it
+    await handle.sync();
+    await handle.close();
+    handle = undefined;
+    signal?.throwIfAborted();
+    await rename(temporary, target);
+    temporary = undefined;
+  } catch (cause) {
+    if (cause instanceof FormatError || (signal?.aborted && cause === signal.reason)) throw cause;
+    const got = cause instanceof Error ? cause.message : String(cause);
+    throw new FormatError("cannot be written", { code: "FILE_UNWRITABLE", where: path, got, cause });
+  } finally {
+    await handle?.close();
+    if (temporary !== undefined) await rm(temporary, { force: true });
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }
 
 function fileError(path: string, cause: unknown): FormatError {

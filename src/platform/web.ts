@@ -22,6 +22,23 @@ export async function openFile(path: string): Promise<OpenedFile> {
   });
 }
 
+/**
+ * Browsers have no file system paths.
+ *
+ * @throws FormatError `FILE_UNSUPPORTED`, always.
+ */
+export async function writeFileAtomic(
+  path: string,
+  _pieces: readonly Uint8Array[],
+  _signal?: AbortSignal,
+): Promise<void> {
+  throw new FormatError("files cannot be written by path here", {
+    code: "FILE_UNSUPPORTED",
+    where: path,
+    expected: "a download, e.g. of a Blob",
+  });
+}
+
 /** Number of threads that can run at the same time. */
 export function hardwareThreads(): number {
   return globalThis.navigator?.hardwareConcurrency ?? 1;

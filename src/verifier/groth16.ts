@@ -23,7 +23,7 @@ import {
 } from "./key.js";
 import { isNeutral, type MillerLines, type MillerPair, millerLoop } from "./pairing.js";
 import type { G1 } from "./points.js";
-import { proofPoints, readSignals } from "./proof.js";
+import { type ProofPoints, proofPoints, readSignals } from "./proof.js";
 
 /** The inside of a parsed key; JSON is parsed first. @throws VerifierError as {@link parseVerifyingKey} */
 export function resolveKey(vk: unknown, options?: VerifyingKeyOptions): PreparedKey {
@@ -44,16 +44,20 @@ export const invalidProof = (): VerifierError =>
     where: "proof",
   });
 
-function check(key: PreparedKey, publicSignals: unknown, proof: unknown): void {
-  const signals = readSignals(publicSignals, key.nPublic);
-  const { a, b, c } = proofPoints(proof);
+/** Whether decoded values satisfy the equation. */
+export function equationHolds(key: PreparedKey, signals: readonly bigint[], { a, b, c }: ProofPoints): boolean {
   const { x, y } = a.toAffine();
   const product = millerLoop([
     { lines: b.lines, x, y },
     ...negatedPair(key.combineIC([1n, ...signals]), key.gamma.lines),
     ...negatedPair(c, key.delta.lines),
   ]);
-  if (!isNeutral(bn254.fields.Fp12.mul(product, key.minusAlphaBeta))) throw invalidProof();
+  return isNeutral(bn254.fields.Fp12.mul(product, key.minusAlphaBeta));
+}
+
+function check(key: PreparedKey, publicSignals: unknown, proof: unknown): void {
+  const signals = readSignals(publicSignals, key.nPublic);
+  if (!equationHolds(key, signals, proofPoints(proof))) throw invalidProof();
 }
 
 /**

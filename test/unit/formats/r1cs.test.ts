@@ -248,7 +248,15 @@ describe("bad input", () => {
 
   test("wires out of range and coefficients that are not canonical, named by place", async () => {
     const nWires = 5;
-    const rows = [[], [[1, 1n]], [], [[4, 2n], [0, 3n]]] as Term[][];
+    const rows = [
+      [],
+      [[1, 1n]],
+      [],
+      [
+        [4, 2n],
+        [0, 3n],
+      ],
+    ] as Term[][];
     const empty = matrixOf([[], [], [], []]);
     const counts = { nWires, nOutputs: 0, nPubInputs: 0, nPrvInputs: 0, nLabels: nWires };
     for (const m of ["a", "b", "c"] as const) {

@@ -382,7 +382,7 @@ describe("bad input", () => {
           (error) => error instanceof FormatError && error.message.startsWith(NAME),
         );
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
@@ -460,7 +460,7 @@ describe("bad input", () => {
             await use(file, readContributions).catch((error) => expect(error).toBeInstanceOf(FormatError));
           },
         ),
-        { numRuns: 100 },
+        { numRuns: 50 },
       );
     });
   });

@@ -365,6 +365,22 @@ describe("hostile objects", () => {
     expectRefused(signals, getter, "PROOF_MALFORMED", "proof");
   });
 
+  it("cannot answer for their own length", () => {
+    const length = { valueOf: () => 4, toString: trap };
+    const shape = new Proxy([], { get: (target, key) => (key === "length" ? length : (target as never)[key]) });
+    expect(verify(vk, signals, { ...proof, pi_a: shape })).toBe(false);
+    expect(verify(vk, shape, proof)).toBe(false);
+    expect(refusal(() => parseVerifyingKey({ ...instance.vk, IC: shape })).code).toBe("VK_MALFORMED");
+  });
+
+  it("cannot make the verifier convert endless numbers", () => {
+    const digits = "1".repeat(20_000_000);
+    const start = performance.now();
+    expectRefused([digits, "0", "0"], proof, "SIGNALS_NON_CANONICAL", "publicSignals[0]");
+    // the conversion alone takes seconds
+    expect(performance.now() - start).toBeLessThan(500);
+  });
+
   it("cannot show one value to the check and another to the computation", () => {
     let reads = 0;
     const twoFaced = Object.defineProperty({ ...proof }, "pi_c", {

@@ -98,6 +98,11 @@ describe("the subgroup test in millerLines", () => {
     }
   });
 
+  it("refuses when the formulas degenerate to (0 : 0 : 0), which satisfies every equation between products", () => {
+    const zero = { c0: 0n, c1: 0n };
+    expect(millerLines(zero, zero)).toBeUndefined();
+  });
+
   it("sends cleared points into G2", () => {
     const { x, y } = multiply(randomTwistPoint(next), COFACTOR).toAffine();
     expect(millerLines(x, y)).toHaveLength(88);

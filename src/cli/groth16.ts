@@ -1,0 +1,179 @@
+/**
+ * `chunkproof groth16 …`: the commands of snarkjs' group of the same name, arguments in the same order, and the two steps
+ * around them that need no ceremony.
+ *
+ * @module
+ */
+
+import { Command, InvalidArgumentError } from "commander";
+import { writeFileAtomic } from "#platform";
+import { readJson, stringifyProof, stringifyPublic, stringifyVerifyingKey } from "../formats/json.js";
+import { type CircomWitness, type CircuitInputs, loadProvingKey, prove, type Source, type ThreadCount } from "../prover/index.js";
+import { DEVELOPMENT_WARNING, exportVerifyingKey, setup } from "../setup/index.js";
+import { assertValid, parseVerifyingKey, VerifierError } from "../verifier/index.js";
+import { EXIT, interruptSignal, Output, type OutputOptions } from "./output.js";
+
+interface ThreadOptions extends OutputOptions {
+  readonly threads: ThreadCount;
+}
+
+interface ProveCommandOptions extends ThreadOptions {
+  readonly selfCheck: boolean;
+}
+
+interface VerifyCommandOptions extends OutputOptions {
+  readonly allowUncontributed?: boolean;
+}
+
+function parseThreads(text: string): ThreadCount {
+  if (text === "auto") return text;
+  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > 256) throw new InvalidArgumentError('expected "auto" or 1 to 256.');
+  return Number(text);
+}
+
+/** Runs a command's work with its output and signal, and leaves its exit code. */
+async function run(name: string, options: OutputOptions, work: (out: Output, signal: AbortSignal) => Promise<number>): Promise<void> {
+  const out = new Output(`groth16 ${name}`, options);
+  try {
+    process.exitCode = await work(out, interruptSignal());
+  } catch (error) {
+    process.exitCode = out.error(error);
+  }
+}
+
+const text = (content: string): Uint8Array[] => [new TextEncoder().encode(`${content}\n`)];
+
+function command(name: string, summary: string): Command {
+  return new Command(name)
+    .description(summary)
+    .option("--json", "print the result as one JSON object on stdout")
+    .option("-q, --quiet", "print errors only");
+}
+
+function withThreads(c: Command): Command {
+  return c.option("-t, --threads <n>", 'worker threads, or "auto": all the machine has', parseThreads, "auto");
+}
+
+function proveCommand(name: string, summary: string): Command {
+  return withThreads(command(name, summary)).option("--no-self-check", "do not verify the proof before it is written");
+}
+
+async function proveTo(
+  [zkey, proofPath, publicPath]: readonly [string, string, string],
+  witness: Source | CircomWitness,
+  { threads, selfCheck }: ProveCommandOptions,
+  out: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const onProgress = out.progress();
+  await using key = await loadProvingKey(zkey, { threads, signal, onProgress });
+  const { proof, publicSignals } = await prove(key, witness, { signal, onProgress, selfCheck });
+  await writeFileAtomic(publicPath, text(stringifyPublic(publicSignals)));
+  await writeFileAtomic(proofPath, text(stringifyProof(proof)));
+  out.result(`proof written to ${proofPath}, ${publicSignals.length} public signals to ${publicPath}`, {
+    proof: proofPath,
+    public: publicPath,
+    nPublic: publicSignals.length,
+    selfChecked: selfCheck,
+    ...key.info(),
+  });
+  return EXIT.ok;
+}
+
+/** The group `groth16`. */
+export function groth16Command(): Command {
+  const group = new Command("groth16").description("prove, verify and set up Groth16 over BN254 with snarkjs' files");
+
+  group.addCommand(
+    proveCommand("prove", "prove a witness")
+      .argument("<zkey>", "proving key, .zkey")
+      .argument("<wtns>", "witness, .wtns")
+      .argument("<proof.json>", "proof to write")
+      .argument("<public.json>", "public signals to write")
+      .action((zkey: string, wtns: string, proofPath: string, publicPath: string, options: ProveCommandOptions) =>
+        run("prove", options, (out, signal) => proveTo([zkey, proofPath, publicPath], wtns, options, out, signal)),
+      ),
+  );
+
+  group.addCommand(
+    proveCommand("fullprove", "compute the witness from inputs and prove it")
+      .argument("<input.json>", "input signals by name")
+      .argument("<wasm>", "witness calculator that circom wrote, .wasm")
+      .argument("<zkey>", "proving key, .zkey")
+      .argument("<proof.json>", "proof to write")
+      .argument("<public.json>", "public signals to write")
+      .action(
+        (inputPath: string, wasm: string, zkey: string, proofPath: string, publicPath: string, options: ProveCommandOptions) =>
+          run("fullprove", options, async (out, signal) => {
+            const inputs = (await readJson(inputPath, "inputs", signal)) as CircuitInputs;
+            return proveTo([zkey, proofPath, publicPath], { wasm, inputs }, options, out, signal);
+          }),
+      ),
+  );
+
+  group.addCommand(
+    command("verify", `verify a proof; exit code ${EXIT.ok} valid, ${EXIT.invalid} invalid, ${EXIT.usage} bad files`)
+      .argument("<vkey.json>", "verifying key")
+      .argument("<public.json>", "public signals")
+      .argument("<proof.json>", "proof")
+      .option("--allow-uncontributed", "accept a key without any contribution, for which anybody can forge proofs")
+      .action((vkeyPath: string, publicPath: string, proofPath: string, options: VerifyCommandOptions) =>
+        run("verify", options, async (out, signal) => {
+          const { allowUncontributed = false } = options;
+          const vk = parseVerifyingKey(await readJson(vkeyPath, "verifying key", signal), { allowUncontributed });
+          const publicSignals = await readJson(publicPath, "public signals", signal);
+          const proof = await readJson(proofPath, "proof", signal);
+          try {
+            assertValid(vk, publicSignals, proof);
+          } catch (error) {
+            if (!(error instanceof VerifierError)) throw error;
+            out.result(`INVALID: ${error.message} [${error.code}]`, { valid: false, reason: error.code, message: error.message }, false);
+            return EXIT.invalid;
+          }
+          out.result("OK: the proof is valid", { valid: true });
+          return EXIT.ok;
+        }),
+      ),
+  );
+
+  group.addCommand(
+    withThreads(command("setup", "make a development key, NOT FOR PRODUCTION, from a circuit"))
+      .argument("<r1cs>", "constraint system, .r1cs")
+      .argument("<zkey>", "proving key to write")
+      .action((r1cs: string, zkeyPath: string, options: ThreadOptions) =>
+        run("setup", options, async (out, signal) => {
+          out.warn(DEVELOPMENT_WARNING);
+          const { zkey, nConstraints, nVars, nPublic, domainSize } = await setup(r1cs, {
+            threads: options.threads,
+            signal,
+            onProgress: out.progress(),
+          });
+          await writeFileAtomic(zkeyPath, zkey, signal);
+          out.result(`development key for ${nConstraints} constraints written to ${zkeyPath}`, {
+            zkey: zkeyPath,
+            nConstraints,
+            nVars,
+            nPublic,
+            domainSize,
+            warning: DEVELOPMENT_WARNING,
+          });
+          return EXIT.ok;
+        }),
+      ),
+  );
+
+  group.addCommand(
+    command("vkey", "export the verifying key of a proving key")
+      .argument("<zkey>", "proving key, .zkey")
+      .argument("<vkey.json>", "verifying key to write")
+      .action((zkey: string, vkeyPath: string, options: OutputOptions) =>
+        run("vkey", options, async (out, signal) => {
+          const vk = await exportVerifyingKey(zkey, signal);
+          await writeFileAtomic(vkeyPath, text(stringifyVerifyingKey(vk)));
+          out.result(`verifying key with ${vk.nPublic} public signals written to ${vkeyPath}`, { vkey: vkeyPath, nPublic: vk.nPublic });
+          return EXIT.ok;
+        }),
+      ),
+  );
+  return group;
+}

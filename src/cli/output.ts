@@ -1,0 +1,114 @@
+/**
+ * What the commands have in common on the way out: exit codes, errors, progress, results.
+ *
+ * @module
+ */
+
+import { Presets, SingleBar } from "cli-progress";
+import { ChunkproofError } from "../errors.js";
+import type { OnProgress } from "../prover/index.js";
+
+/** Exit codes of the CLI. */
+export const EXIT = {
+  ok: 0,
+  /** `verify`: the files are fine, the proof is not. */
+  invalid: 1,
+  /** Bad input or usage. */
+  usage: 2,
+  /** A bug, or the machine failed: nothing the caller wrote is wrong. */
+  internal: 70,
+  /** 128 + SIGINT. */
+  interrupted: 130,
+} as const;
+
+/** Options that every command has. */
+export interface OutputOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Says what a command found: one line for people on stderr, or one JSON object on stdout. */
+export class Output {
+  readonly #command: string;
+  readonly #options: OutputOptions;
+  readonly #started = performance.now();
+  #bar: SingleBar | undefined;
+  #stage: string | undefined;
+
+  constructor(command: string, options: OutputOptions) {
+    this.#command = command;
+    this.#options = options;
+  }
+
+  /** A bar on a terminal, nothing elsewhere. */
+  progress(): OnProgress | undefined {
+    const { json, quiet } = this.#options;
+    if (json || quiet || !process.stderr.isTTY) return undefined;
+    return ({ stage, done, total }) => {
+      if (stage !== this.#stage) {
+        this.#endBar();
+        this.#stage = stage;
+        this.#bar = new SingleBar(
+          { format: `${stage.padEnd(8)} {bar} {percentage}%`, hideCursor: true, stream: process.stderr, clearOnComplete: true },
+          Presets.shades_classic,
+        );
+        this.#bar.start(total, done);
+      } else {
+        this.#bar?.update(done);
+      }
+    };
+  }
+
+  #endBar(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+
+  /** A warning for people; with `--json` it goes into the result. */
+  warn(message: string): void {
+    this.#endBar();
+    if (!this.#options.json) process.stderr.write(`warning: ${message}\n`);
+  }
+
+  /** The result of a command that did what it should. */
+  result(message: string, details: Readonly<Record<string, unknown>> = {}, ok = true): void {
+    this.#endBar();
+    if (this.#options.json) {
+      const ms = Math.round(performance.now() - this.#started);
+      process.stdout.write(`${JSON.stringify({ command: this.#command, ok, ...details, ms })}\n`);
+    } else if (!this.#options.quiet) {
+      process.stderr.write(`${message}\n`);
+    }
+  }
+
+  /** Reports an error and says with which code to exit. */
+  error(error: unknown): number {
+    this.#endBar();
+    const known = error instanceof ChunkproofError;
+    const interrupted = error instanceof Interrupted;
+    const message = error instanceof Error ? error.message : String(error);
+    if (this.#options.json) {
+      const { code, where, expected, got } = known ? error : { code: interrupted ? "INTERRUPTED" : "INTERNAL" };
+      const details = { code, message, where, expected, got };
+      process.stdout.write(`${JSON.stringify({ command: this.#command, ok: false, error: details })}\n`);
+    } else {
+      process.stderr.write(known ? `error: ${message} [${error.code}]\n` : `error: ${message}\n`);
+      if (!known && !interrupted && error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
+    }
+    return known ? EXIT.usage : interrupted ? EXIT.interrupted : EXIT.internal;
+  }
+}
+
+/** The reason of the signal that Ctrl-C aborts. */
+export class Interrupted extends Error {
+  constructor() {
+    super("interrupted");
+  }
+}
+
+/** A signal that Ctrl-C and SIGTERM abort; a second one ends the process at once. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort(new Interrupted()));
+  return controller.signal;
+}

@@ -1,0 +1,433 @@
+/**
+ * A WebAssembly kernel on a memory of its own, with the conversions and oracles that tests of it need. Nothing here uses the
+ * kernel's own conversions: elements are put into and read from memory limb by limb.
+ *
+ * Blocks are filled with garbage and followed by a guard; every {@link TestKernel.scope} ends with a check that no guard and
+ * no constant of the module was overwritten.
+ *
+ * @module
+ */
+
+import { bn254 } from "@noble/curves/bn254.js";
+import {
+  compileKernel,
+  instantiateKernel,
+  type Kernel,
+  PAGE,
+  SCRATCH,
+  sharedMemoryAvailable,
+} from "../../src/prover/wasm/kernel.js";
+
+export { SCRATCH, sharedMemoryAvailable };
+
+/** Both builds of the module. */
+export const BUILDS = ["plain", "shared"] as const;
+export type Build = (typeof BUILDS)[number];
+
+// ---------------------------------------------------------------- fields
+
+export const LIMBS = 9;
+export const LIMB_BITS = 29n;
+/** One more than the largest normal limb. */
+export const LIMB = 1n << LIMB_BITS;
+/** 2^261: the Montgomery factor of the kernel. */
+export const MONT = 1n << (LIMB_BITS * BigInt(LIMBS));
+/** Bytes of an element, and of two with interleaved limbs. */
+export const ELEMENT = 4 * LIMBS;
+export const PAIR = 2 * ELEMENT;
+
+/** A field of the kernel: `fq` (noble `Fp`) or `fr`. */
+export interface Field {
+  readonly name: "fq" | "fr";
+  readonly p: bigint;
+  /** 2^261 mod p and its inverse. */
+  readonly mont: bigint;
+  readonly montInverse: bigint;
+}
+
+export const mod = (a: bigint, p: bigint): bigint => ((a % p) + p) % p;
+
+function field(name: "fq" | "fr", noble: typeof bn254.fields.Fr): Field {
+  const mont = noble.create(MONT);
+  return { name, p: noble.ORDER, mont, montInverse: noble.inv(mont) };
+}
+
+export const FQ: Field = field("fq", bn254.fields.Fp);
+export const FR: Field = field("fr", bn254.fields.Fr);
+export const Q: bigint = FQ.p;
+export const R: bigint = FR.p;
+
+/** What Montgomery reduction makes of any integer t ≥ 0: exactly (t + q·p) / 2^261 with q < 2^261. */
+export function redc({ p, montInverse }: Field, t: bigint): bigint {
+  // q = -t/p mod 2^261, by way of 2^261·montInverse - p·n = 1
+  const n = (MONT * montInverse - 1n) / p;
+  const q = ((t % MONT) * (n % MONT)) % MONT;
+  return (t + q * p) / MONT;
+}
+
+/** The nine limbs of an integer; the last takes what is left. */
+export function splitLimbs(value: bigint): bigint[] {
+  return Array.from({ length: LIMBS }, (_, i) => {
+    const rest = value >> (LIMB_BITS * BigInt(i));
+    return i < LIMBS - 1 ? rest % LIMB : rest;
+  });
+}
+
+/** The integer with these limbs, normal or not. */
+export const joinLimbs = (limbs: readonly bigint[]): bigint =>
+  limbs.reduceRight((sum, limb) => (sum << LIMB_BITS) + limb, 0n);
+
+/** Little-endian bytes. */
+export function toBytes(value: bigint, length = 32): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => Number((value >> BigInt(8 * i)) & 255n));
+}
+
+export const fromBytes = (bytes: Uint8Array): bigint =>
+  bytes.reduceRight((sum, byte) => (sum << 8n) + BigInt(byte), 0n);
+
+// ---------------------------------------------------------------- groups
+
+/** Coordinates of an affine point, x before y, c0 before c1; none for infinity. */
+export type Coords = readonly bigint[];
+
+/** A group, whose points tests mostly know by their discrete logarithms to the generator. */
+export interface Group {
+  readonly name: "g1" | "g2";
+  /** Elements of fq in a coordinate. */
+  readonly degree: 1 | 2;
+  /** Bytes of a point in a zkey. */
+  readonly bytes: number;
+  /** k times the generator. */
+  coords(k: bigint): Coords;
+  /** Sum of any two points of the curve, in the group or not. */
+  sum(a: Coords, b: Coords): Coords;
+  negate(a: Coords): Coords;
+  /** Points with this abscissa, of which there may be none. */
+  lift(x: Coords): Coords | undefined;
+}
+
+const { Fp, Fp2 } = bn254.fields;
+const G1Point = bn254.G1.Point;
+const G2Point = bn254.G2.Point;
+const fq2 = (c0: bigint, c1: bigint) => Fp2.create({ c0, c1 });
+
+function cached(compute: (k: bigint) => Coords): (k: bigint) => Coords {
+  const known = new Map<bigint, Coords>();
+  return (k) => {
+    const reduced = mod(k, R);
+    let coords = known.get(reduced);
+    if (coords === undefined) {
+      coords = reduced === 0n ? [] : compute(reduced);
+      known.set(reduced, coords);
+    }
+    return coords;
+  };
+}
+
+const fromG1 = (point: InstanceType<typeof G1Point>): Coords => {
+  if (point.is0()) return [];
+  const { x, y } = point.toAffine();
+  return [x, y];
+};
+const toG1 = ([x, y]: Coords) => (x === undefined ? G1Point.ZERO : G1Point.fromAffine({ x, y: y! }));
+const fromG2 = (point: InstanceType<typeof G2Point>): Coords => {
+  if (point.is0()) return [];
+  const { x, y } = point.toAffine();
+  return [x.c0, x.c1, y.c0, y.c1];
+};
+const toG2 = (c: Coords) =>
+  c.length === 0 ? G2Point.ZERO : G2Point.fromAffine({ x: fq2(c[0]!, c[1]!), y: fq2(c[2]!, c[3]!) });
+
+export const G1: Group = {
+  name: "g1",
+  degree: 1,
+  bytes: 64,
+  coords: cached((k) => fromG1(G1Point.BASE.multiply(k))),
+  sum: (a, b) => fromG1(toG1(a).add(toG1(b))),
+  negate: (a) => fromG1(toG1(a).negate()),
+  lift([x]) {
+    const right = Fp.add(Fp.mul(Fp.sqr(x!), x!), 3n);
+    const y = Fp.pow(right, (Q + 1n) / 4n);
+    return Fp.eql(Fp.sqr(y), right) ? [x!, y] : undefined;
+  },
+};
+
+export const G2: Group = {
+  name: "g2",
+  degree: 2,
+  bytes: 128,
+  coords: cached((k) => fromG2(G2Point.BASE.multiply(k))),
+  sum: (a, b) => fromG2(toG2(a).add(toG2(b))),
+  negate: (a) => fromG2(toG2(a).negate()),
+  lift([c0, c1]) {
+    const x = fq2(c0!, c1!);
+    try {
+      const y = Fp2.sqrt(Fp2.add(Fp2.mul(Fp2.sqr(x), x), G2Point.CURVE().b));
+      return [x.c0, x.c1, y.c0, y.c1];
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+export const GROUPS = [G1, G2] as const;
+
+/** λ of the endomorphism, a root of λ² + λ + 1 mod r. */
+export const LAMBDA = 4407920970296243842393367215006156084916469457145843978461n;
+
+// ---------------------------------------------------------------- kernel
+
+const GUARD = 64;
+const GUARD_BYTE = 0xa5;
+const GARBAGE = 0xee;
+
+/** See the module's comment. */
+export class TestKernel {
+  readonly kernel: Kernel;
+  readonly memory: WebAssembly.Memory;
+  readonly #constants: Buffer;
+  readonly #guards: number[] = [];
+  #next: number;
+  #bytes: Buffer;
+  #view: DataView;
+  /** Addresses of curve constants in the form that the kernel takes: b and β of each group. */
+  readonly curve: Readonly<Record<"g1" | "g2", { b: number; beta: number }>>;
+
+  private constructor(module: WebAssembly.Module, shared: boolean) {
+    this.memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
+    this.#bytes = Buffer.from(this.memory.buffer);
+    this.#view = new DataView(this.memory.buffer);
+    this.kernel = instantiateKernel(module, this.memory);
+    this.#next = Math.ceil(this.call("heapBase") / GUARD) * GUARD;
+    this.call("setTls", this.alloc(this.call("tlsSize")));
+    this.#constants = Buffer.from(this.#bytes.subarray(0, this.call("heapBase")));
+    const [b1, beta1, b2, beta2] = [this.alloc(ELEMENT), this.alloc(ELEMENT), this.alloc(PAIR), this.alloc(ELEMENT)];
+    this.put(FQ, b1, 3n);
+    const { c0, c1 } = G2Point.CURVE().b;
+    this.put(FQ, b2, c0, 0);
+    this.put(FQ, b2, c1, 1);
+    for (const [group, at] of [
+      [G1, beta1],
+      [G2, beta2],
+    ] as const) {
+      // λ·(x, y) = (βx, y) with β in fq
+      const generator = group.coords(1n);
+      this.put(FQ, at, Fp.div(group.coords(LAMBDA)[0]!, generator[0]!));
+    }
+    this.curve = { g1: { b: b1, beta: beta1 }, g2: { b: b2, beta: beta2 } };
+  }
+
+  static async open(build: Build): Promise<TestKernel> {
+    const shared = build === "shared";
+    return new TestKernel(await compileKernel(shared), shared);
+  }
+
+  /** Calls an export; no result becomes 0. */
+  call(name: string, ...args: number[]): number {
+    const f = this.kernel[name];
+    if (f === undefined) throw new Error(`no export ${name}`);
+    return f(...args) ?? 0;
+  }
+
+  // ---- memory
+
+  /** A block of `size` bytes of garbage, aligned to `offset` modulo 16. */
+  alloc(size: number, offset = 0): number {
+    const address = Math.ceil(this.#next / GUARD) * GUARD + offset;
+    const end = address + size + GUARD;
+    const missing = end - this.memory.buffer.byteLength;
+    if (missing > 0) {
+      this.memory.grow(Math.ceil(missing / PAGE) + 64);
+      this.#bytes = Buffer.from(this.memory.buffer);
+      this.#view = new DataView(this.memory.buffer);
+    }
+    this.#bytes.fill(GARBAGE, address, address + size);
+    this.#bytes.fill(GUARD_BYTE, address + size, end);
+    this.#guards.push(address + size);
+    this.#next = end;
+    return address;
+  }
+
+  /** Runs `body`, checks the guards, and takes back what it allocated. */
+  scope<T>(body: () => T): T {
+    const next = this.#next;
+    const guards = this.#guards.length;
+    try {
+      const result = body();
+      this.check();
+      return result;
+    } finally {
+      this.#next = next;
+      this.#guards.length = guards;
+    }
+  }
+
+  /** Throws if a guard or a constant of the module was overwritten. */
+  check(): void {
+    for (const guard of this.#guards) {
+      for (let i = guard; i < guard + GUARD; i++) {
+        if (this.#bytes[i] !== GUARD_BYTE) throw new Error(`the kernel wrote ${i - guard} bytes behind a block`);
+      }
+    }
+    if (!this.#constants.equals(this.#bytes.subarray(0, this.#constants.length))) {
+      throw new Error("the kernel wrote to its constants");
+    }
+  }
+
+  /** A copy of memory. */
+  read(address: number, length: number): Uint8Array {
+    return Uint8Array.from(this.#bytes.subarray(address, address + length));
+  }
+
+  write(address: number, bytes: Uint8Array): void {
+    this.#bytes.set(bytes, address);
+  }
+
+  fill(address: number, length: number, byte: number): void {
+    this.#bytes.fill(byte, address, address + length);
+  }
+
+  /** Copies within memory. */
+  move(to: number, from: number, length: number): void {
+    this.#bytes.copyWithin(to, from, from + length);
+  }
+
+  u32(address: number): number {
+    return this.#view.getUint32(address, true);
+  }
+
+  putU32(address: number, ...values: number[]): void {
+    for (const [i, value] of values.entries()) this.#view.setUint32(address + 4 * i, value, true);
+  }
+
+  i16(address: number): number {
+    return this.#view.getInt16(address, true);
+  }
+
+  /** A new block with these bytes. */
+  bytes(data: Uint8Array): number {
+    const at = this.alloc(data.length);
+    this.write(at, data);
+    return at;
+  }
+
+  // ---- elements; `lane` is a lane of a pair
+
+  putLimbs(at: number, limbs: readonly bigint[], lane?: 0 | 1): void {
+    const [first, stride] = lane === undefined ? [at, 4] : [at + 4 * lane, 8];
+    for (const [i, limb] of limbs.entries()) {
+      if (limb < 0n || limb >> 32n !== 0n) throw new RangeError(`limb ${limb}`);
+      this.#view.setUint32(first + stride * i, Number(limb), true);
+    }
+  }
+
+  getLimbs(at: number, lane?: 0 | 1): bigint[] {
+    const [first, stride] = lane === undefined ? [at, 4] : [at + 4 * lane, 8];
+    return Array.from({ length: LIMBS }, (_, i) => BigInt(this.#view.getUint32(first + stride * i, true)));
+  }
+
+  /** Puts an integer with normal limbs. */
+  putRaw(at: number, value: bigint, lane?: 0 | 1): void {
+    this.putLimbs(at, splitLimbs(value), lane);
+  }
+
+  /** The integer at an address; its limbs must be normal. */
+  getRaw(at: number, lane?: 0 | 1): bigint {
+    const limbs = this.getLimbs(at, lane);
+    if (limbs.some((limb) => limb >= LIMB)) throw new Error(`limbs ${limbs} are not normal`);
+    return joinLimbs(limbs);
+  }
+
+  /** Puts a field element in Montgomery form. */
+  put({ p, mont }: Field, at: number, value: bigint, lane?: 0 | 1): void {
+    this.putRaw(at, (value * mont) % p, lane);
+  }
+
+  /** The field element at an address; it must be normal. */
+  get({ p, montInverse }: Field, at: number, lane?: 0 | 1): bigint {
+    const raw = this.getRaw(at, lane);
+    if (raw >= 2n * p) throw new Error(`${raw} is not below 2p`);
+    return (raw * montInverse) % p;
+  }
+
+  // ---- points
+
+  /** Puts an affine point; `multiples[i]` times p is added to coordinate i. */
+  putAffine(group: Group, at: number, coords: Coords, multiples: readonly bigint[] = []): void {
+    this.fill(at, this.call(`${group.name}_pointSize`), 0);
+    for (const [i, value] of coords.entries()) {
+      const raw = ((value * FQ.mont) % Q) + (multiples[i] ?? 0n) * Q;
+      if (group.degree === 1) this.putRaw(at + ELEMENT * i, raw);
+      else this.putRaw(at + PAIR * (i >> 1), raw, (i & 1) as 0 | 1);
+    }
+  }
+
+  /** A new affine point. */
+  affine(group: Group, coords: Coords): number {
+    const at = this.alloc(this.call(`${group.name}_pointSize`));
+    this.putAffine(group, at, coords);
+    return at;
+  }
+
+  /** Coordinates of an affine point; infinity must be zero bit for bit. */
+  getAffine(group: Group, at: number): Coords {
+    const size = this.call(`${group.name}_pointSize`);
+    if (this.#bytes.subarray(at, at + size).every((byte) => byte === 0)) return [];
+    return group.degree === 1
+      ? [this.get(FQ, at), this.get(FQ, at + ELEMENT)]
+      : [0, 1, 2, 3].map((i) => this.get(FQ, at + PAIR * (i >> 1), (i & 1) as 0 | 1));
+  }
+
+  /** A new Jacobian point with the given Z (in fq). */
+  jacobian(group: Group, coords: Coords, z = 1n): number {
+    const { name, degree } = group;
+    const out = this.alloc(this.call(`${name}_jacobianSize`));
+    this.fill(out, this.call(`${name}_jacobianSize`), 0);
+    if (coords.length === 0) {
+      // X and Y of infinity may be anything
+      this.fill(out, 2 * degree * ELEMENT, 1);
+      return out;
+    }
+    const all = coords.map((value, i) => Fp.mul(value, i < degree ? Fp.sqr(z) : Fp.mul(Fp.sqr(z), z)));
+    this.putAffine(group, out, all);
+    this.put(FQ, out + 2 * degree * ELEMENT, z, degree === 2 ? 0 : undefined);
+    return out;
+  }
+
+  /** Affine coordinates of a Jacobian point, by BigInt. */
+  getJacobian({ degree }: Group, at: number): Coords {
+    const get = (i: number): bigint[] =>
+      degree === 1
+        ? [this.get(FQ, at + ELEMENT * i)]
+        : [this.get(FQ, at + PAIR * i, 0), this.get(FQ, at + PAIR * i, 1)];
+    const zAt = at + 2 * degree * ELEMENT;
+    if (this.#bytes.subarray(zAt, zAt + degree * ELEMENT).every((byte) => byte === 0)) return [];
+    const [x, y, z] = [0, 1, 2].map((i) => {
+      const [c0, c1 = 0n] = get(i);
+      return fq2(c0!, c1);
+    });
+    const inverse = Fp2.inv(z!);
+    const squared = Fp2.sqr(inverse);
+    const [ax, ay] = [Fp2.mul(x!, squared), Fp2.mul(y!, Fp2.mul(squared, inverse))];
+    return degree === 1 ? [ax.c0, ay.c0] : [ax.c0, ax.c1, ay.c0, ay.c1];
+  }
+}
+
+/** Bytes of a point in a zkey: Montgomery form with R = 2^256. */
+export function zkeyPoint(group: Group, coords: Coords): Uint8Array {
+  const out = new Uint8Array(group.bytes);
+  for (const [i, value] of coords.entries()) out.set(toBytes((value << 256n) % Q), 32 * i);
+  return out;
+}
+
+const R256_INVERSE = Fp.inv(Fp.create(1n << 256n));
+
+/** The inverse of {@link zkeyPoint}; coordinates must be canonical. */
+export function fromZkeyPoint(bytes: Uint8Array): Coords {
+  if (bytes.every((byte) => byte === 0)) return [];
+  return Array.from({ length: bytes.length / 32 }, (_, i) => {
+    const value = fromBytes(bytes.subarray(32 * i, 32 * i + 32));
+    if (value >= Q) throw new Error(`coordinate ${i} is not canonical`);
+    return Fp.mul(value, R256_INVERSE);
+  });
+}
