@@ -1,9 +1,9 @@
 /**
  * Many independent affine additions on G2 with one inversion: `batch_g1.ts` over Fq2, where the two lanes of a pair are
- * the coordinates of one element. A point is x, y (2 × 72 bytes); infinity is 144 zero bytes.
+ * the coordinates of one element. A point is x, y ; infinity is all zero bytes.
  */
 import * as F from "./fq2";
-import { C4, C8 } from "./fq.generated";
+import { negLazy2, negSumLazy2 } from "./fq.generated";
 import { TLS, TLS_BATCH } from "./layout";
 
 /** Bytes of an affine point. */
@@ -19,28 +19,6 @@ const KIND_INFINITY: u8 = 4;
 export function batchScratch(n: usize): usize { return (2 * n + 1) * F.SIZE + n + 64; }
 
 export function isInfinity(p: usize): bool { return F.isLiteralZero(p) && F.isLiteralZero(p + F.SIZE); }
-
-/** out = 8p - a - b, limb by limb. */
-// @ts-ignore: decorator
-@inline
-function negatedSum(out: usize, a: usize, b: usize): void {
-  for (let i: usize = 0; i < 9; i++) {
-    const c = load<u32>(C8 + (i << 2));
-    store<u32>(out + (i << 3), c - load<u32>(a + (i << 3)) - load<u32>(b + (i << 3)));
-    store<u32>(out + (i << 3), c - load<u32>(a + (i << 3), 4) - load<u32>(b + (i << 3), 4), 4);
-  }
-}
-
-/** out = 4p - a, limb by limb. */
-// @ts-ignore: decorator
-@inline
-function negative(out: usize, a: usize): void {
-  for (let i: usize = 0; i < 9; i++) {
-    const c = load<u32>(C4 + (i << 2));
-    store<u32>(out + (i << 3), c - load<u32>(a + (i << 3)));
-    store<u32>(out + (i << 3), c - load<u32>(a + (i << 3), 4), 4);
-  }
-}
 
 function special(kind: u8, p1: usize, p2: usize, out: usize, inverse: usize): void {
   if (kind == KIND_FIRST) {
@@ -83,7 +61,7 @@ export function batchAdd(ops: usize, n: usize, scratch: usize): void {
     let kind = KIND_ADD;
     if (isInfinity(a)) kind = KIND_SECOND;
     else if (isInfinity(b)) kind = KIND_FIRST;
-    else if (F.isSmallMultiple(d)) {
+    else if (F.isNormalZero(d)) {
       F.sub(t1, b + F.SIZE, a + F.SIZE);
       kind = F.isZero(t1) ? KIND_DOUBLE : KIND_INFINITY;
     }
@@ -108,10 +86,10 @@ export function batchAdd(ops: usize, n: usize, scratch: usize): void {
     } else {
       F.sub(t1, b + F.SIZE, a + F.SIZE);
       F.mul(lam, t1, t0);
-      negatedSum(t1, a, b);
+      negSumLazy2(t1, a, b);
       F.sqrAdd(x3, lam, t1);
       F.sub(t0, a, x3);
-      negative(t1, a + F.SIZE);
+      negLazy2(t1, a + F.SIZE);
       F.mulAdd(y3, lam, t0, t1);
       F.copy(out, x3);
       F.copy(out + F.SIZE, y3);

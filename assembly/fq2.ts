@@ -1,5 +1,5 @@
 /**
- * Fq2 = Fq[u]/(u² + 1). An element is a pair (c0, c1) with interleaved limbs (72 bytes): both coordinates of a product
+ * Fq2 = Fq[u]/(u² + 1). An element is a pair (c0, c1) with interleaved limbs: both coordinates of a product
  * come out of one two-way SIMD multiplication. Exports the names of `fq.generated.ts`, so that `curve.ts` serves G1 and G2.
  */
 import * as Fq from "./fq.generated";
@@ -18,37 +18,21 @@ export function add(out: usize, a: usize, b: usize): void { Fq.add2(out, a, b); 
 export function sub(out: usize, a: usize, b: usize): void { Fq.sub2(out, a, b); }
 
 /** c0 and c1 of a into two Fq elements. */
-export function split(c0: usize, c1: usize, a: usize): void {
-  for (let i: usize = 0; i < 9; i++) {
-    store<u32>(c0 + (i << 2), load<u32>(a + (i << 3)));
-    store<u32>(c1 + (i << 2), load<u32>(a + (i << 3), 4));
-  }
-}
+export function split(c0: usize, c1: usize, a: usize): void { Fq.unpair(c0, c1, a); }
 
 /** The reverse of split. */
-export function join(out: usize, c0: usize, c1: usize): void {
-  for (let i: usize = 0; i < 9; i++) {
-    store<u32>(out + (i << 3), load<u32>(c0 + (i << 2)));
-    store<u32>(out + (i << 3), load<u32>(c1 + (i << 2)), 4);
-  }
-}
+export function join(out: usize, c0: usize, c1: usize): void { Fq.pairOf(out, c0, c1); }
 
-export function copy(out: usize, a: usize): void {
-  const x = v128.load(a), y = v128.load(a, 16), z = v128.load(a, 32), w = v128.load(a, 48), l = load<u64>(a, 64);
-  v128.store(out, x); v128.store(out, y, 16); v128.store(out, z, 32); v128.store(out, w, 48); store<u64>(out, l, 64);
-}
+export function copy(out: usize, a: usize): void { Fq.copy2(out, a); }
 
 export function setZero(out: usize): void { memory.fill(out, 0, SIZE); }
 
 export function setOne(out: usize): void {
   setZero(out);
-  for (let i: usize = 0; i < 9; i++) store<u32>(out + (i << 3), load<u32>(Fq.ONE + (i << 2)));
+  Fq.putLane(out, 0, Fq.ONE);
 }
 
-export function isLiteralZero(a: usize): bool {
-  const x = v128.or(v128.or(v128.load(a), v128.load(a, 16)), v128.or(v128.load(a, 32), v128.load(a, 48)));
-  return !v128.any_true(x) && load<u64>(a, 64) == 0;
-}
+export function isLiteralZero(a: usize): bool { return Fq.isLiteralZero2(a); }
 
 export function isZero(a: usize): bool {
   const s = TLS + TLS_FQ2 + 96;
@@ -56,12 +40,8 @@ export function isZero(a: usize): bool {
   return Fq.isZero(s, s + 80) && Fq.isZero(s + 40, s + 80);
 }
 
-/** isZero for a below 1.01p, with a cheap test first: the lowest limbs must be those of 0 or p. */
-export function isSmallMultiple(a: usize): bool {
-  const l0 = load<u32>(a), l1 = load<u32>(a, 4);
-  if ((l0 != 0 && l0 != Fq.P0) || (l1 != 0 && l1 != Fq.P0)) return false;
-  return isZero(a);
-}
+/** isZero for a normal, with a cheap test first. */
+export function isNormalZero(a: usize): bool { return Fq.maybeZero2(a) && isZero(a); }
 
 /** Both coordinates canonical. */
 export function canonical(out: usize, a: usize): void {

@@ -4,9 +4,17 @@
  * The memory is imported and may be shared between threads. Every instance must be given a thread-local block
  * (`setTls`) before anything else is called. All addresses are 16-byte aligned unless they point into an array.
  */
+import * as Fr from "./fr.generated";
+
 export { setTls, heapBase, tlsSize } from "./layout";
 
+/** Bytes of an element of Fq or Fr and of a pair; they depend on the arithmetic the module was built with. */
+export function fieldSize(): usize { return Fr.SIZE; }
+export function pairSize(): usize { return Fr.PAIR; }
+export { isFused } from "./fq.generated";
+
 export {
+  putLane as fq_putLane, getLane as fq_getLane,
   mul as fq_mul, sqr as fq_sqr, add as fq_add, sub as fq_sub, neg as fq_neg, toMont as fq_toMont, fromMont as fq_fromMont,
   fromBytes as fq_fromBytes, toBytes as fq_toBytes, canonical as fq_canonical, mul2 as fq_mul2, mulAdd2 as fq_mulAdd2,
   add2 as fq_add2, sub2 as fq_sub2, subLazy2 as fq_subLazy2, negCanonical as fq_negCanonical, fromBytesR256 as fq_fromBytesR256,
@@ -17,6 +25,7 @@ export {
   sqrAdd as fq2_sqrAdd, isZero as fq2_isZero, join as fq2_join, split as fq2_split,
 } from "./fq2";
 export {
+  putLane as fr_putLane, getLane as fr_getLane,
   mul as fr_mul, sqr as fr_sqr, add as fr_add, sub as fr_sub, neg as fr_neg, inv as fr_inv, toMont as fr_toMont,
   fromMont as fr_fromMont, fromBytes as fr_fromBytes, toBytes as fr_toBytes, canonical as fr_canonical, mul2 as fr_mul2,
   mulAdd2 as fr_mulAdd2, add2 as fr_add2, sub2 as fr_sub2, bytesBelowP as fr_bytesBelowP, sumLanes as fr_sumLanes,

@@ -18,6 +18,8 @@ export const TLS_CURVE: usize = 1536;
 export const TLS_BATCH: usize = 4096;
 /** ntt, qap and scalar recoding. */
 export const TLS_MISC: usize = 6144;
+/** Written and never read, see scripts/field-fma.mjs. */
+export const TLS_ANCHOR: usize = 8128;
 export const TLS_SIZE: usize = 8192;
 
 /** Gives this instance its thread-local block. */

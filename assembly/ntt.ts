@@ -26,19 +26,11 @@ function reverse(i: u32, bits: u32): u32 {
 
 // @ts-ignore: decorator
 @inline
-function lane(pairs: usize, i: u32): usize { return pairs + usize(i >> 1) * PAIR + (usize(i & 1) << 2); }
-
-function putLane(at: usize, a: usize): void {
-  for (let i: usize = 0; i < 9; i++) store<u32>(at + (i << 3), load<u32>(a + (i << 2)));
-}
-
-function getLane(out: usize, at: usize): void {
-  for (let i: usize = 0; i < 9; i++) store<u32>(out + (i << 2), load<u32>(at + (i << 3)));
-}
+function put(pairs: usize, i: u32, a: usize): void { Fr.putLane(pairs + usize(i >> 1) * PAIR, i & 1, a); }
 
 /**
  * Powers of ω (Montgomery, of order n ≥ 4): the layer whose butterflies span 2m elements has its m factors
- * ω^(j·n/2m) as pairs from table + (m/2)·72 on. n/2 pairs in all; the first is unused.
+ * ω^(j·n/2m) as pairs from pair m/2 of the table on. n/2 pairs in all; the first is unused.
  */
 export function nttTwiddles(table: usize, root: usize, bits: u32): void {
   const w = TLS + TLS_MISC + 512;
@@ -46,14 +38,14 @@ export function nttTwiddles(table: usize, root: usize, bits: u32): void {
   const top = table + usize(half >> 1) * PAIR;
   Fr.setOne(w);
   for (let j: u32 = 0; j < half; j++) {
-    putLane(lane(top, j), w);
+    put(top, j, w);
     Fr.mul(w, w, root);
   }
   for (let m = half >> 1; m >= 2; m >>= 1) {
     const from = table + usize(m) * PAIR, to = table + usize(m >> 1) * PAIR;
     for (let j: u32 = 0; j < m; j++) {
-      getLane(w, lane(from, 2 * j));
-      putLane(lane(to, j), w);
+      Fr.getLane(w, from + usize(j) * PAIR, 0);
+      put(to, j, w);
     }
   }
 }
@@ -63,7 +55,7 @@ export function nttCoset(factors: usize, g: usize, inverseN: usize, bits: u32): 
   const w = TLS + TLS_MISC + 512, n: u32 = 1 << bits;
   Fr.copy(w, inverseN);
   for (let i: u32 = 0; i < n; i++) {
-    putLane(lane(factors, reverse((n - i) & (n - 1), bits)), w);
+    put(factors, reverse((n - i) & (n - 1), bits), w);
     Fr.mul(w, w, g);
   }
 }
@@ -110,19 +102,6 @@ export function nttOuterDit(poly: usize, table: usize, bits: u32, partBits: u32,
   }
 }
 
-/** (a0 + a1, a0 - a1) of one pair. */
-function innermost(a: usize): void {
-  const p = TLS + TLS_MISC + 512, q = p + 80;
-  for (let i: usize = 0; i < 9; i++) {
-    const a0 = load<u32>(a + (i << 3)), a1 = load<u32>(a + (i << 3), 4);
-    store<u32>(p + (i << 3), a0);
-    store<u32>(p + (i << 3), a0, 4);
-    store<u32>(q + (i << 3), a1);
-    store<u32>(q + (i << 3), load<u32>(Fr.C4 + (i << 2)) - a1, 4);
-  }
-  Fr.add2(a, p, q);
-}
-
 /** One block through the inner layers of the first transform, the coset factors and the inner layers back. */
 export function nttBlock(poly: usize, table: usize, factors: usize, bits: u32, partBits: u32, part: u32): void {
   const block: u32 = 1 << (bits - partBits), d = TLS + TLS_MISC + 512;
@@ -141,9 +120,9 @@ export function nttBlock(poly: usize, table: usize, factors: usize, bits: u32, p
   }
   let f = factors + usize((part * block) >> 1) * PAIR, a = base;
   for (let j: u32 = 0; j < block; j += 2) {
-    innermost(a);
+    Fr.butterfly(a, d);
     Fr.mul2(a, a, f);
-    innermost(a);
+    Fr.butterfly(a, d);
     a += PAIR; f += PAIR;
   }
   for (let m: u32 = 2; m < block; m <<= 1) {

@@ -39,8 +39,7 @@ export function qapCoefficient(pairs: usize, position: u32, src: usize, montgome
     Fr.toMont(t, t);
     Fr.toMont(t, t);
   }
-  const at = pairs + usize(position >> 1) * PAIR + (usize(position & 1) << 2);
-  for (let i: usize = 0; i < 9; i++) store<u32>(at + (i << 3), load<u32>(t + (i << 2)));
+  Fr.putLane(pairs + usize(position >> 1) * PAIR, position & 1, t);
   return true;
 }
 
@@ -88,30 +87,21 @@ export function qapRows(poly: usize, from: u32, to: u32, offsets: usize, wires: 
     for (let i = base; i < stop; i += 2) {
       const a = witness + usize(load<u32>(wires + (usize(i) << 2))) * Fr.SIZE;
       const b = i + 1 < stop ? witness + usize(load<u32>(wires + (usize(i) << 2), 4)) * Fr.SIZE : a;
-      const a0 = v128.load(a), a1 = v128.load(a, 16), b0 = v128.load(b), b1 = v128.load(b, 16);
-      v128.store(w, v128.shuffle<i32>(a0, b0, 0, 4, 1, 5));
-      v128.store(w, v128.shuffle<i32>(a0, b0, 2, 6, 3, 7), 16);
-      v128.store(w, v128.shuffle<i32>(a1, b1, 0, 4, 1, 5), 32);
-      v128.store(w, v128.shuffle<i32>(a1, b1, 2, 6, 3, 7), 48);
-      store<u32>(w, load<u32>(a, 32), 64);
-      store<u32>(w, load<u32>(b, 32), 68);
+      Fr.pairOf(w, a, b);
       Fr.mul2(scratch + usize((i - base) >> 1) * PAIR, pairs + usize(i >> 1) * PAIR, w);
     }
     for (;;) {
       const rowEnd = load<u32>(offsets + (usize(row) << 2), 4);
       const until = min(rowEnd, stop);
-      const at = poly + usize(row >> 1) * PAIR + (usize(row & 1) << 2);
-      if (fresh) Fr.sumLanes(at, scratch, e - base, until - e);
+      const at = poly + usize(row >> 1) * PAIR;
+      if (fresh) Fr.sumLanes(at, row & 1, scratch, e - base, until - e);
       else {
         // a row longer than the chunk: the sum so far, then the rest
-        const p = partial + 80;
-        Fr.sumLanes(partial, scratch, e - base, until - e);
-        for (let i: usize = 0; i < 9; i++) {
-          store<u32>(w + (i << 2), load<u32>(partial + (i << 3)));
-          store<u32>(p + (i << 2), load<u32>(at + (i << 3)));
-        }
-        Fr.add(p, p, w);
-        for (let i: usize = 0; i < 9; i++) store<u32>(at + (i << 3), load<u32>(p + (i << 2)));
+        Fr.sumLanes(partial, 0, scratch, e - base, until - e);
+        Fr.getLane(w, partial, 0);
+        Fr.getLane(partial, at, row & 1);
+        Fr.add(w, w, partial);
+        Fr.putLane(at, row & 1, w);
       }
       e = until;
       fresh = until == rowEnd;
@@ -134,15 +124,11 @@ export function qapQuotient(a: usize, b: usize, c: usize, bits: u32, from: u32, 
   const n: u32 = 1 << bits, h = TLS + TLS_MISC + 512, s = h + 80, e = h + 160;
   for (let i = from; i < to; i += 2) {
     const o = usize(i >> 1) * PAIR;
-    for (let l: usize = 0; l < 9; l++) {
-      const k = load<u32>(Fr.C4 + (l << 2));
-      store<u32>(s + (l << 3), k - load<u32>(c + o + (l << 3)));
-      store<u32>(s + (l << 3), k - load<u32>(c + o + (l << 3), 4), 4);
-    }
+    Fr.negLazy2(s, c + o);
     Fr.mulAdd2(h, a + o, b + o, s);
     Fr.mul2(h, h, Fr.INT_ONE_PAIR);
     for (let p: u32 = 0; p < 2; p++) {
-      for (let l: usize = 0; l < 9; l++) store<u32>(e + (l << 2), load<u32>(h + (l << 3) + (usize(p) << 2)));
+      Fr.getLane(e, h, p);
       Fr.canonical(e, e);
       Fr.toBytes(s, e);
       const index = (n - i - p) & (n - 1);

@@ -16,7 +16,10 @@ mkdirSync(dir, { recursive: true });
 function run(label, file, args, expected = 0) {
   console.log(`\n$ ${label}`);
   const started = performance.now();
-  const { status } = spawnSync(process.execPath, [`${root}${file}`, ...args], { cwd: dir, stdio: ["ignore", "ignore", "inherit"] });
+  const { status } = spawnSync(process.execPath, [`${root}${file}`, ...args], {
+    cwd: dir,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   if (status !== expected) {
     console.error(`demo: exit code ${status} instead of ${expected}`);
     process.exit(1);
@@ -36,7 +39,15 @@ run("circom2 preimage.circom --r1cs --wasm", "node_modules/circom2/cli.js", [
 chunkproof(["groth16", "setup", "preimage.r1cs", "preimage.zkey"]);
 chunkproof(["groth16", "vkey", "preimage.zkey", "verification_key.json"]);
 writeFileSync(`${dir}/input.json`, JSON.stringify({ salt: "42", secret: "1234567890" }));
-chunkproof(["groth16", "fullprove", "input.json", "preimage_js/preimage.wasm", "preimage.zkey", "proof.json", "public.json"]);
+chunkproof([
+  "groth16",
+  "fullprove",
+  "input.json",
+  "preimage_js/preimage.wasm",
+  "preimage.zkey",
+  "proof.json",
+  "public.json",
+]);
 chunkproof(["groth16", "verify", "verification_key.json", "public.json", "proof.json"]);
 
 const signals = JSON.parse(readFileSync(`${dir}/public.json`, "utf8"));

@@ -8,7 +8,14 @@
 import { Command, InvalidArgumentError } from "commander";
 import { writeFileAtomic } from "#platform";
 import { readJson, stringifyProof, stringifyPublic, stringifyVerifyingKey } from "../formats/json.js";
-import { type CircomWitness, type CircuitInputs, loadProvingKey, prove, type Source, type ThreadCount } from "../prover/index.js";
+import {
+  type CircomWitness,
+  type CircuitInputs,
+  loadProvingKey,
+  prove,
+  type Source,
+  type ThreadCount,
+} from "../prover/index.js";
 import { DEVELOPMENT_WARNING, exportVerifyingKey, setup } from "../setup/index.js";
 import { assertValid, parseVerifyingKey, VerifierError } from "../verifier/index.js";
 import { EXIT, interruptSignal, Output, type OutputOptions } from "./output.js";
@@ -27,12 +34,17 @@ interface VerifyCommandOptions extends OutputOptions {
 
 function parseThreads(text: string): ThreadCount {
   if (text === "auto") return text;
-  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > 256) throw new InvalidArgumentError('expected "auto" or 1 to 256.');
+  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > 256)
+    throw new InvalidArgumentError('expected "auto" or 1 to 256.');
   return Number(text);
 }
 
 /** Runs a command's work with its output and signal, and leaves its exit code. */
-async function run(name: string, options: OutputOptions, work: (out: Output, signal: AbortSignal) => Promise<number>): Promise<void> {
+async function run(
+  name: string,
+  options: OutputOptions,
+  work: (out: Output, signal: AbortSignal) => Promise<number>,
+): Promise<void> {
   const out = new Output(`groth16 ${name}`, options);
   try {
     process.exitCode = await work(out, interruptSignal());
@@ -103,7 +115,14 @@ export function groth16Command(): Command {
       .argument("<proof.json>", "proof to write")
       .argument("<public.json>", "public signals to write")
       .action(
-        (inputPath: string, wasm: string, zkey: string, proofPath: string, publicPath: string, options: ProveCommandOptions) =>
+        (
+          inputPath: string,
+          wasm: string,
+          zkey: string,
+          proofPath: string,
+          publicPath: string,
+          options: ProveCommandOptions,
+        ) =>
           run("fullprove", options, async (out, signal) => {
             const inputs = (await readJson(inputPath, "inputs", signal)) as CircuitInputs;
             return proveTo([zkey, proofPath, publicPath], { wasm, inputs }, options, out, signal);
@@ -127,7 +146,11 @@ export function groth16Command(): Command {
             assertValid(vk, publicSignals, proof);
           } catch (error) {
             if (!(error instanceof VerifierError)) throw error;
-            out.result(`INVALID: ${error.message} [${error.code}]`, { valid: false, reason: error.code, message: error.message }, false);
+            out.result(
+              `INVALID: ${error.message} [${error.code}]`,
+              { valid: false, reason: error.code, message: error.message },
+              false,
+            );
             return EXIT.invalid;
           }
           out.result("OK: the proof is valid", { valid: true });
@@ -170,7 +193,10 @@ export function groth16Command(): Command {
         run("vkey", options, async (out, signal) => {
           const vk = await exportVerifyingKey(zkey, signal);
           await writeFileAtomic(vkeyPath, text(stringifyVerifyingKey(vk)));
-          out.result(`verifying key with ${vk.nPublic} public signals written to ${vkeyPath}`, { vkey: vkeyPath, nPublic: vk.nPublic });
+          out.result(`verifying key with ${vk.nPublic} public signals written to ${vkeyPath}`, {
+            vkey: vkeyPath,
+            nPublic: vk.nPublic,
+          });
           return EXIT.ok;
         }),
       ),

@@ -49,7 +49,12 @@ export class Output {
         this.#endBar();
         this.#stage = stage;
         this.#bar = new SingleBar(
-          { format: `${stage.padEnd(8)} {bar} {percentage}%`, hideCursor: true, stream: process.stderr, clearOnComplete: true },
+          {
+            format: `${stage.padEnd(8)} {bar} {percentage}%`,
+            hideCursor: true,
+            stream: process.stderr,
+            clearOnComplete: true,
+          },
           Presets.shades_classic,
         );
         this.#bar.start(total, done);

@@ -8,6 +8,7 @@
 import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
 import { Worker, parentPort as workerPort } from "node:worker_threads";
 import { FormatError } from "../errors.js";
 
@@ -64,7 +65,8 @@ const MAX_WRITE = 1 << 24;
 
 /**
  * Writes a file all or nothing: into a temporary file beside it, which then takes its name. Whatever fails, there is either
- * the old file or none under that name, and no temporary file is left. Through a symbolic link its target is replaced.
+ * the old file or none under that name; the temporary one is only left behind when the process is killed. Through a symbolic
+ * link its target is replaced.
  *
  * @param path a file system path, or a `file:` URL.
  * @param pieces content, one after the other.
@@ -185,4 +187,12 @@ export function parentPort(): ParentPort {
 /** Lets the host handle whatever is waiting: events, timers, an abort. */
 export function yieldToHost(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Node 20 has relaxed SIMD behind a V8 flag that only gates the decoder of WebAssembly modules; newer ones have it anyway.
+ * Modules compiled before are not affected.
+ */
+export async function allowRelaxedSimd(isAvailable: () => boolean): Promise<void> {
+  if (!isAvailable()) setFlagsFromString("--experimental-wasm-relaxed-simd");
 }

@@ -78,3 +78,6 @@ export function yieldToHost(): Promise<void> {
     port2.postMessage(null);
   });
 }
+
+/** Browsers have relaxed SIMD or have it not. */
+export async function allowRelaxedSimd(_isAvailable: () => boolean): Promise<void> {}

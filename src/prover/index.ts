@@ -19,4 +19,5 @@ export { type KeyInfo, type LoadOptions, loadProvingKey, type ProvingKey } from 
 export type { OnProgress, Progress } from "./progress.js";
 export { type ProofResult, type ProveOptions, prove } from "./prove.js";
 export type { ThreadCount } from "./wasm/engine.js";
+export type { Arithmetic } from "./wasm/kernel.js";
 export { type CircomWitness, type CircuitInputs, calculateWitness, type InputValue } from "./witness.js";

@@ -9,12 +9,20 @@ import { FormatError, ProverError } from "../errors.js";
 import { FR_MODULUS } from "../formats/bn254.js";
 import type { VerifyingKeyJson } from "../formats/json.js";
 import type { Source } from "../formats/source.js";
-import { exportVerifyingKey, openZkey, ZKEY_COEF_SIZE, ZKEY_SECTION, type ZkeyFile, type ZkeyHeader } from "../formats/zkey.js";
+import {
+  exportVerifyingKey,
+  openZkey,
+  ZKEY_COEF_SIZE,
+  ZKEY_SECTION,
+  type ZkeyFile,
+  type ZkeyHeader,
+} from "../formats/zkey.js";
 import { parseVerifyingKey, type VerifyingKey } from "../verifier/index.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { invMod, MAX_DOMAIN_BITS, rootOfUnity } from "./wasm/constants.js";
 import { Engine, type EngineOptions } from "./wasm/engine.js";
 import { type Constants, type Group, kernelFunction, POINT_BYTES, putConstants, putField } from "./wasm/field.js";
+import type { Arithmetic } from "./wasm/kernel.js";
 import type { Bases } from "./wasm/msm.js";
 
 /** A sparse matrix in memory, see `assembly/qap.ts`. */
@@ -44,6 +52,8 @@ export interface LoadOptions extends EngineOptions {
 export interface KeyInfo {
   /** `"wasm"`: WebAssembly with SIMD. */
   readonly backend: "wasm";
+  /** `"fma"`: fused floating-point limbs; `"int"`: integer limbs, slower. */
+  readonly arithmetic: Arithmetic;
   /** Threads a proof is spread over. */
   readonly threads: number;
   /** Whether they share memory; without, everything runs on the calling thread. */
@@ -54,9 +64,6 @@ export interface KeyInfo {
 
 /** Bytes read at a time. */
 const WINDOW = 1 << 20;
-/** Bytes of a field element and of two, see `assembly/layout.ts`. */
-export const FIELD_BYTES = 36;
-export const PAIR_BYTES = 72;
 
 /** A loaded proving key. Proofs with the same key run one after the other. */
 export class ProvingKey {
@@ -100,7 +107,13 @@ export class ProvingKey {
   /** What the key runs on. */
   info(): KeyInfo {
     const { engine } = this;
-    return { backend: "wasm", threads: engine.threads, sharedMemory: engine.threaded, memory: engine.heap.size };
+    return {
+      backend: "wasm",
+      arithmetic: engine.arithmetic,
+      threads: engine.threads,
+      sharedMemory: engine.threaded,
+      memory: engine.heap.size,
+    };
   }
 
   /**
@@ -143,14 +156,15 @@ export class ProvingKey {
 /**
  * Loads a Groth16 proving key over BN254 as snarkjs writes it (`.zkey`).
  *
- * Every base is checked to be on the curve, every coefficient to be below r. Memory: about 110 bytes for each point of A,
- * C and H, 220 for each of B2 (infinity, the image of signals that a matrix does not use, takes none), 80 for each
+ * Every base is checked to be on the curve, every coefficient to be below r. Memory: about 120 bytes for each point of A,
+ * C and H, 240 for each of B2 (infinity, the image of signals that a matrix does not use, takes none), 80 for each
  * coefficient; the section B1 is not needed, see {@link prove}.
  *
  * @param source path, `http(s):` or `file:` URL, bytes or Blob.
  * @returns a key to prove with many times; close it to end its threads.
  * @throws FormatError when the source cannot be read or is no such key (the codes of `openZkey`, `POINT_INVALID`,
- *   `ZKEY_COEFFICIENT`); ProverError `OUT_OF_MEMORY`, `DOMAIN_TOO_LARGE`, `WASM_UNSUPPORTED`, `THREADS_INVALID`.
+ *   `ZKEY_COEFFICIENT`); ProverError `OUT_OF_MEMORY`, `DOMAIN_TOO_LARGE`, `WASM_UNSUPPORTED`,
+ *   `ARITHMETIC_UNSUPPORTED`, `THREADS_INVALID`.
  */
 export async function loadProvingKey(source: Source, options: LoadOptions = {}): Promise<ProvingKey> {
   const { signal, onProgress } = options;
@@ -240,7 +254,13 @@ async function eachWindow(
 }
 
 /** A plain memory loses its views when it grows, which another section may cause while this one waits for its read. */
-async function readToHeap(zkey: ZkeyFile, engine: Engine, address: number, offset: number, size: number): Promise<void> {
+async function readToHeap(
+  zkey: ZkeyFile,
+  engine: Engine,
+  address: number,
+  offset: number,
+  size: number,
+): Promise<void> {
   if (engine.threaded) await zkey.source.readInto(engine.heap.view(address, size), offset);
   else {
     const bytes = await zkey.source.read(offset, size);
@@ -286,7 +306,12 @@ async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
   // a count of 4 bytes stands in front
   const offset = zkey.sections.get(ZKEY_SECTION.coefs)!.offset + 4;
   const rows = (domainSize + 1) * 4;
-  const [offsetsA, offsetsB, cursorsA, cursorsB] = [heap.alloc(rows), heap.alloc(rows), heap.alloc(rows), heap.alloc(rows)];
+  const [offsetsA, offsetsB, cursorsA, cursorsB] = [
+    heap.alloc(rows),
+    heap.alloc(rows),
+    heap.alloc(rows),
+    heap.alloc(rows),
+  ];
   for (const address of [offsetsA, offsetsB]) heap.view(address, rows).fill(0);
 
   await eachWindow(job, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
@@ -308,7 +333,7 @@ async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
   });
   // one wire and one half of a pair more: entries are taken two by two
   const [wiresA, wiresB] = totals.map((n) => heap.alloc(4 * (n + 2))) as [number, number];
-  const [pairsA, pairsB] = totals.map((n) => heap.alloc(PAIR_BYTES * (Math.ceil(n / 2) + 1))) as [number, number];
+  const [pairsA, pairsB] = totals.map((n) => heap.alloc(engine.pairBytes * (Math.ceil(n / 2) + 1))) as [number, number];
   await eachWindow(job, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
     const call = ["qap_load", src, n, cursorsA, cursorsB, wiresA, wiresB, pairsA, pairsB] as const;
     const [result] = await engine.run([{ calls: [call] }], { signal });
@@ -329,18 +354,15 @@ async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
 }
 
 async function loadRoots(engine: Engine, power: number, signal: AbortSignal | undefined) {
-  const { heap } = engine;
-  const size = (PAIR_BYTES * 2 ** power) / 2 + PAIR_BYTES;
+  const { heap, fieldBytes, pairBytes } = engine;
+  const size = (pairBytes * 2 ** power) / 2 + pairBytes;
   const [twiddles, coset] = [heap.alloc(size), heap.alloc(size)];
-  const [root, shift, inverse] = [heap.alloc(FIELD_BYTES), heap.alloc(FIELD_BYTES), heap.alloc(FIELD_BYTES)];
+  const [root, shift, inverse] = [heap.alloc(fieldBytes), heap.alloc(fieldBytes), heap.alloc(fieldBytes)];
   putField(engine, "fr", root, rootOfUnity(power));
   putField(engine, "fr", shift, rootOfUnity(power + 1));
   putField(engine, "fr", inverse, invMod(2n ** BigInt(power), FR_MODULUS));
   await engine.run(
-    [
-      { calls: [["ntt_twiddles", twiddles, root, power]] },
-      { calls: [["ntt_coset", coset, shift, inverse, power]] },
-    ],
+    [{ calls: [["ntt_twiddles", twiddles, root, power]] }, { calls: [["ntt_coset", coset, shift, inverse, power]] }],
     { signal },
   );
   for (const address of [root, shift, inverse]) heap.free(address);

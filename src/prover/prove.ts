@@ -15,7 +15,7 @@ import { FIELD_SIZE, FR_MODULUS, readBigintLE } from "../formats/bn254.js";
 import { g1ToJson, g2ToJson, type ProofJson } from "../formats/json.js";
 import type { Source } from "../formats/source.js";
 import { assertValid } from "../verifier/index.js";
-import { FIELD_BYTES, PAIR_BYTES, type ProvingKey } from "./key.js";
+import type { ProvingKey } from "./key.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { randomScalar } from "./random.js";
 import { invMod } from "./wasm/constants.js";
@@ -147,7 +147,7 @@ class Run {
     };
     const witnessDigits = digitsOf(nVars, Math.max(bases.a.count, bases.c.count));
     const quotientDigits = digitsOf(domainSize, domainSize);
-    const limbs = this.#alloc(nVars * FIELD_BYTES);
+    const limbs = this.#alloc(nVars * engine.fieldBytes);
     const prepare = this.#witnessTasks(limbs, witnessDigits);
     const quotient = this.#quotientTasks(limbs, quotientDigits);
     // few threads: a window is a task; many: each is cut
@@ -262,7 +262,7 @@ class Run {
     const { header, memory } = this.#key;
     const { power } = header;
     const { matrices, twiddles, coset } = memory;
-    const polynomial = () => this.#alloc(Math.max(1, 2 ** (power - 1)) * PAIR_BYTES);
+    const polynomial = () => this.#alloc(Math.max(1, 2 ** (power - 1)) * this.#key.engine.pairBytes);
     const [a, b, c] = [polynomial(), polynomial(), polynomial()];
     const partBits = Math.max(0, Math.min(MAX_PART_BITS, (power - 1) >> 1));
     const parts = 2 ** partBits;
@@ -291,7 +291,20 @@ class Run {
       const { address, n, bits, windows } = digits;
       for (let k = 0; k < parts; k++) {
         const range = [k * block + from, k * block + to];
-        last.push(["qap_quotient", a, b, c, power, ...(range as [number, number]), address, 2 * n, 4 * n, bits, windows, 0]);
+        last.push([
+          "qap_quotient",
+          a,
+          b,
+          c,
+          power,
+          ...(range as [number, number]),
+          address,
+          2 * n,
+          4 * n,
+          bits,
+          windows,
+          0,
+        ]);
       }
       rounds[2].push({ calls: last });
     }

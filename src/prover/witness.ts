@@ -23,7 +23,7 @@ export interface CircomWitness {
 }
 
 function isCircomWitness(witness: Source | CircomWitness): witness is CircomWitness {
-  return typeof witness === "object" && "wasm" in witness && "inputs" in witness;
+  return typeof witness === "object" && witness !== null && "wasm" in witness && "inputs" in witness;
 }
 
 /**
@@ -62,6 +62,8 @@ const EXCEPTIONS = new Map([
 ]);
 
 const WORDS = FIELD_SIZE / 4;
+/** Dimensions of an input array, at most; far more than a circuit can have in practice, far less than the stack takes. */
+const MAX_DEPTH = 64;
 
 /**
  * Runs a circom 2 witness calculator.
@@ -110,16 +112,50 @@ export async function calculateWitness(wasm: Source, inputs: CircuitInputs, sign
     exports.getRawPrime();
     if (readField(exports) !== FR_MODULUS) throw new Error("another field");
   } catch (cause) {
-    throw new ProverError("not a witness calculator of circom 2 over BN254", { code: "CIRCUIT_WASM", where: name, cause });
+    throw new ProverError("not a witness calculator of circom 2 over BN254", {
+      code: "CIRCUIT_WASM",
+      where: name,
+      cause,
+    });
   }
 
+  if (typeof inputs !== "object" || inputs === null || Array.isArray(inputs)) {
+    throw new ProverError("not an object", {
+      code: "INPUT_INVALID",
+      where: "inputs",
+      expected: "input signals by name",
+      got: describe(inputs),
+    });
+  }
+  try {
+    return compute(exports, name, inputs, signal);
+  } catch (cause) {
+    if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
+    throw new ProverError("the witness calculator crashed", {
+      code: "WITNESS_FAILED",
+      where: [name, ...messages].join(": "),
+      got: cause.message,
+      cause,
+    });
+  }
+}
+
+/** Sets the inputs, which makes the calculator run, and collects what it computed. */
+function compute(
+  exports: Calculator,
+  name: string,
+  inputs: CircuitInputs,
+  signal: AbortSignal | undefined,
+): Uint8Array {
   let set = 0;
   for (const [signalName, value] of Object.entries(inputs)) {
     const where = `input ${signalName}`;
     const [high, low] = fnv1a(signalName);
-    const flat = flatten(value, where);
+    const flat: bigint[] = [];
+    flatten(value, where, flat, 0);
     const size = exports.getInputSignalSize(high, low);
-    if (size < 0) {
+    // circom answers 0 for names it does not know; an input with 0 values takes none either
+    if (size <= 0 && flat.length > 0) {
       throw new ProverError("the circuit has no such input", { code: "INPUT_UNKNOWN", where });
     }
     if (flat.length !== size) {
@@ -167,27 +203,46 @@ function writeField(calculator: Calculator, value: bigint): void {
   for (let j = 0; j < WORDS; j++) calculator.writeSharedRWMemory(j, Number((value >> BigInt(32 * j)) & 0xffffffffn));
 }
 
-function flatten(value: InputValue, where: string): bigint[] {
-  if (Array.isArray(value)) return value.flatMap((v, i) => flatten(v as InputValue, `${where}[${i}]`));
+/** Appends the values of an input to `out`, in circom's order: row by row. */
+function flatten(value: InputValue, where: string, out: bigint[], depth: number): void {
+  if (Array.isArray(value)) {
+    if (depth === MAX_DEPTH) throw invalidInput(where, `at most ${MAX_DEPTH} dimensions`, "more");
+    // by index: a hole in the array is a missing value, not none
+    for (let i = 0; i < value.length; i++) flatten(value[i], `${where}[${i}]`, out, depth + 1);
+    return;
+  }
+  out.push(toField(value as Exclude<InputValue, readonly InputValue[]>, where));
+}
+
+function toField(value: string | number | bigint | boolean, where: string): bigint {
   try {
     if (typeof value === "number" && !Number.isSafeInteger(value)) throw new RangeError("not a safe integer");
-    if (!["string", "number", "bigint", "boolean"].includes(typeof value) || value === "") throw new TypeError("not a number");
-    const k = BigInt(value as string | number | bigint | boolean) % FR_MODULUS;
-    return [k < 0n ? k + FR_MODULUS : k];
+    if (!["string", "number", "bigint", "boolean"].includes(typeof value)) throw new TypeError("not a number");
+    // BigInt() takes blanks for 0
+    if (typeof value === "string" && value.trim() === "") throw new SyntaxError("no number");
+    const k = BigInt(value) % FR_MODULUS;
+    return k < 0n ? k + FR_MODULUS : k;
   } catch (cause) {
-    throw new ProverError("not a field element", {
-      code: "INPUT_INVALID",
-      where,
-      expected: "an integer as number, bigint, boolean, decimal or 0x string",
-      got: String(value).slice(0, 80),
-      cause,
-    });
+    const expected = "an integer as number, bigint, boolean, decimal or 0x string";
+    throw invalidInput(where, expected, describe(value), cause);
   }
+}
+
+function invalidInput(where: string, expected: string, got: string, cause?: unknown): ProverError {
+  return new ProverError("not a field element", { code: "INPUT_INVALID", where, expected, got, cause });
+}
+
+/** A value for a message: short, and of any type, for inputs come from JSON. */
+function describe(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" && value !== null ? "an object" : String(value).slice(0, 80);
 }
 
 /** 64-bit FNV-1a of a signal name, as circom looks signals up. */
 function fnv1a(text: string): [high: number, low: number] {
   let hash = 0xcbf29ce484222325n;
-  for (const byte of new TextEncoder().encode(text)) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+  for (const byte of new TextEncoder().encode(text))
+    hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
   return [Number(hash >> 32n), Number(hash & 0xffffffffn)];
 }

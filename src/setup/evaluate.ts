@@ -11,7 +11,6 @@
 import { FIELD_SIZE, FR_MODULUS } from "../formats/bn254.js";
 import type { R1cs, SparseMatrix } from "../formats/r1cs.js";
 import { ZKEY_COEF_SIZE } from "../formats/zkey.js";
-import { FIELD_BYTES } from "../prover/key.js";
 import type { Stage } from "../prover/progress.js";
 import { invMod, powMod, rootOfUnity } from "../prover/wasm/constants.js";
 import type { Engine, Task } from "../prover/wasm/engine.js";
@@ -53,10 +52,10 @@ export async function evaluate(
   const { nVars, nPublic, nConstraints, nCoefs } = plan;
   const coefs = allocate(circuit.name, plan, nCoefs * ZKEY_COEF_SIZE);
   const lagrange = await lagrangeBasis(job, tau);
-  const size = nVars * FIELD_BYTES;
+  const size = nVars * engine.fieldBytes;
   const [a, b, c] = [heap.alloc(size), heap.alloc(size), heap.alloc(size)];
   for (const address of [a, b, c]) heap.view(address, size).fill(0);
-  const factor = heap.alloc(FIELD_BYTES);
+  const factor = heap.alloc(engine.fieldBytes);
   putField(engine, "fr", factor, powMod(2n, 512n, FR_MODULUS));
 
   /** Adds the terms of a matrix, in its own order: two tasks must not add to the same sums at a time. */
@@ -135,9 +134,13 @@ function publicRows(nPublic: number): SparseMatrix {
 async function lagrangeBasis({ engine, plan, signal }: Job, tau: bigint): Promise<number> {
   const { heap, kernel } = engine;
   const { power, domainSize } = plan;
-  const values = heap.alloc(domainSize * FIELD_BYTES);
-  const firsts = heap.alloc(Math.ceil(domainSize / CHUNK) * FIELD_BYTES);
-  const [step, point, factor] = [heap.alloc(FIELD_BYTES), heap.alloc(FIELD_BYTES), heap.alloc(FIELD_BYTES)];
+  const values = heap.alloc(domainSize * engine.fieldBytes);
+  const firsts = heap.alloc(Math.ceil(domainSize / CHUNK) * engine.fieldBytes);
+  const [step, point, factor] = [
+    heap.alloc(engine.fieldBytes),
+    heap.alloc(engine.fieldBytes),
+    heap.alloc(engine.fieldBytes),
+  ];
   const root = rootOfUnity(power);
   putField(engine, "fr", step, root);
   putField(engine, "fr", point, tau);
@@ -149,11 +152,11 @@ async function lagrangeBasis({ engine, plan, signal }: Job, tau: bigint): Promis
   let first = 1n;
   for (let from = 0; from < domainSize; from += CHUNK) {
     const n = Math.min(CHUNK, domainSize - from);
-    const at = firsts + (from / CHUNK) * FIELD_BYTES;
+    const at = firsts + (from / CHUNK) * engine.fieldBytes;
     putField(engine, "fr", at, first);
     tasks.push({
-      calls: [["setup_lagrange", values + from * FIELD_BYTES, n, at, step, point, factor, SCRATCH]],
-      scratch: n * FIELD_BYTES,
+      calls: [["setup_lagrange", values + from * engine.fieldBytes, n, at, step, point, factor, SCRATCH]],
+      scratch: n * engine.fieldBytes,
     });
     first = (first * stride) % FR_MODULUS;
   }

@@ -8,8 +8,8 @@ import { SetupError } from "../errors.js";
 import { FIELD_SIZE, G1_SIZE, G2_SIZE } from "../formats/bn254.js";
 import type { R1cs } from "../formats/r1cs.js";
 import { ZKEY_COEF_SIZE } from "../formats/zkey.js";
-import { FIELD_BYTES } from "../prover/key.js";
 import { MAX_DOMAIN_BITS } from "../prover/wasm/constants.js";
+import { MAX_FIELD_BYTES } from "../prover/wasm/kernel.js";
 
 /** Points or domain elements per task. */
 export const CHUNK = 4096;
@@ -21,7 +21,7 @@ const WASM_LIMIT = 2 ** 32;
 /** Both fixed-base tables, static data, thread-local blocks, section headers. */
 const WASM_FIXED = 4 * 2 ** 20;
 /** A thread's scratch memory, its points, scalars and their like. */
-const LANE = CHUNK * (G2_SIZE + 2 * FIELD_SIZE + 2 * FIELD_BYTES) + 2 ** 20;
+const LANE = CHUNK * (G2_SIZE + 2 * FIELD_SIZE + 2 * MAX_FIELD_BYTES) + 2 ** 20;
 
 /** Counts of a key and what it takes to make it. */
 export interface Plan {
@@ -71,7 +71,7 @@ export function planSetup(circuit: R1cs, threads: number, maxMemory: number): Pl
   // A, B1, C with IC: one point of G1 for each signal; B2
   const keyBytes = ZKEY_COEF_SIZE * nCoefs + nVars * (3 * G1_SIZE + G2_SIZE) + domainSize * G1_SIZE;
   const windows = 3 * (8 + FIELD_SIZE) * Math.min(TERMS, Math.max(...nTerms, nPublic + 1));
-  const wasmBytes = FIELD_BYTES * (domainSize + 3 * nVars) + windows + (threads + 1) * LANE + WASM_FIXED;
+  const wasmBytes = MAX_FIELD_BYTES * (domainSize + 3 * nVars) + windows + (threads + 1) * LANE + WASM_FIXED;
   const circuitBytes = (4 + FIELD_SIZE) * (nTerms[0] + nTerms[1] + nTerms[2]) + 12 * nConstraints + 8 * nVars;
   const totalBytes = keyBytes + wasmBytes + circuitBytes;
   const parts = `${mebibytes(totalBytes)}: key ${mebibytes(keyBytes)}, WebAssembly ${mebibytes(wasmBytes)}, circuit ${mebibytes(circuitBytes)}`;

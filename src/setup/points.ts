@@ -6,7 +6,6 @@
 
 import { bn254 } from "@noble/curves/bn254.js";
 import { encodeG1, encodeG2, FIELD_SIZE, FR_MODULUS, G2_SIZE } from "../formats/bn254.js";
-import { FIELD_BYTES } from "../prover/key.js";
 import type { Stage } from "../prover/progress.js";
 import { invMod, powMod, rootOfUnity } from "../prover/wasm/constants.js";
 import type { Engine } from "../prover/wasm/engine.js";
@@ -84,7 +83,7 @@ export async function makePoints(
   const { nVars, nPublic, power, domainSize } = plan;
   const tables = await makeTables(job);
   const put = (value: bigint): number => {
-    const address = heap.alloc(FIELD_BYTES);
+    const address = heap.alloc(engine.fieldBytes);
     putField(engine, "fr", address, value);
     return address;
   };
@@ -98,7 +97,7 @@ export async function makePoints(
 
   const bytes =
     (elements: number, from: number, n: number) =>
-    (lane: Lane): Call[] => [["setup_bytes", lane.scalars, elements + from * FIELD_BYTES, n]];
+    (lane: Lane): Call[] => [["setup_bytes", lane.scalars, elements + from * engine.fieldBytes, n]];
   function* range(
     group: Group,
     section: Uint8Array,
@@ -113,7 +112,7 @@ export async function makePoints(
   /** β·A + α·B + C of signals from `signal` on. */
   const combined = (section: Uint8Array, first: number, scale: number) =>
     range("g1", section, (from, n) => ({ scalars }) => {
-      const at = (first + from) * FIELD_BYTES;
+      const at = (first + from) * engine.fieldBytes;
       return [["setup_combine", scalars, a + at, b + at, c + at, n, alpha, beta, scale]];
     });
   function* pieces(): Generator<Piece> {
@@ -140,7 +139,7 @@ export async function makePoints(
   }
 
   const scratch = Math.max(
-    CHUNK * FIELD_BYTES,
+    CHUNK * engine.fieldBytes,
     kernelFunction(kernel, "g1_fixedScratch")(),
     kernelFunction(kernel, "g2_fixedScratch")(),
   );
@@ -169,8 +168,8 @@ export async function makePoints(
   // one more than threads: the next task waits in the engine while this thread copies points
   const lanes = Array.from({ length: engine.threads + 1 }, () => ({
     scalars: heap.alloc(most * FIELD_SIZE),
-    elements: heap.alloc(most * FIELD_BYTES),
-    first: heap.alloc(FIELD_BYTES),
+    elements: heap.alloc(most * engine.fieldBytes),
+    first: heap.alloc(engine.fieldBytes),
     out: heap.alloc(most * G2_SIZE),
   }));
   await allDone(lanes.map(work));

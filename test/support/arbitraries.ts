@@ -6,7 +6,7 @@
  */
 
 import fc from "fast-check";
-import { type Field, FR, joinLimbs, LAMBDA, LIMB, LIMBS, MONT, mod, R, splitLimbs } from "./kernel.js";
+import { type Field, FR, joinLimbs, LAMBDA, LIMB, LIMBS, lesser, MONT, mod, R, splitLimbs } from "./kernel.js";
 
 const unique = (values: readonly bigint[]): bigint[] => [...new Set(values)];
 const around = (value: bigint): bigint[] => [value - 1n, value, value + 1n];
@@ -18,7 +18,8 @@ export function fieldEdges({ p, mont, montInverse }: Field): bigint[] {
   for (let i = 1; i < LIMBS; i++) values.push(...around(1n << BigInt(29 * i)));
   values.push(mont, mont ** 2n, mont ** 3n, montInverse, 1n << 256n, 1n << 512n, MONT - 1n);
   // values whose Montgomery form is an edge
-  for (const raw of [1n, 2n, LIMB - 1n, LIMB, 1n << 232n, (1n << 253n) - 1n, p - 1n, p - LIMB]) values.push(raw * montInverse);
+  for (const raw of [1n, 2n, LIMB - 1n, LIMB, 1n << 232n, (1n << 253n) - 1n, p - 1n, p - LIMB])
+    values.push(raw * montInverse);
   return unique(values.flatMap((value) => [mod(value, p), mod(-value, p)]));
 }
 
@@ -64,7 +65,7 @@ export function heaviestLimbs(value: bigint, max: bigint): bigint[] {
   const limbs = splitLimbs(value);
   // borrow from above as long as there is something to borrow
   for (let i = LIMBS - 2; i >= 0; i--) {
-    const lend = [(max - limbs[i]!) / LIMB, limbs[i + 1]!].reduce((a, b) => (a < b ? a : b));
+    const lend = lesser((max - limbs[i]!) / LIMB, limbs[i + 1]!);
     limbs[i + 1]! -= lend;
     limbs[i]! += lend * LIMB;
   }

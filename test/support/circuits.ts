@@ -13,7 +13,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 // @ts-expect-error snarkjs has no types
@@ -62,7 +62,7 @@ async function cached(name: string, make: (folder: string) => Promise<void>): Pr
 
 /** Options of {@link compileCircuit}. */
 export interface CompileOptions {
-  /** Folders to look for includes in, e.g. `node_modules/circomlib/circuits`. */
+  /** Folders inside the repository to look for includes in, e.g. `node_modules/circomlib/circuits`. */
   libs?: string[];
   /** Further arguments for circom, e.g. `["--O2", "--prime", "bls12381"]`. */
   opts?: string[];
@@ -82,10 +82,14 @@ export async function compileCircuit(
   const key = digest(CIRCOM_VERSION, source, ...libs, "|", ...opts);
   const folder = await cached(`${name}-${key}`, async (temporary) => {
     await writeFile(join(temporary, `${name}.circom`), source);
-    const libArgs = libs.flatMap((lib) => ["-l", lib]);
-    const args = [CIRCOM, `${name}.circom`, "--r1cs", "--wasm", ...opts, ...libArgs];
+    // circom2's file system finds no includes above the working folder
+    const [folderArg, ...libFolders] = [temporary, ...libs.map((lib) => resolve(ROOT, lib))].map((p) =>
+      relative(ROOT, p),
+    );
+    const libArgs = libFolders.flatMap((lib) => ["-l", lib]);
+    const args = [CIRCOM, `${folderArg}/${name}.circom`, "--r1cs", "--wasm", "-o", folderArg!, ...opts, ...libArgs];
     try {
-      await promisify(execFile)(process.execPath, args, { cwd: temporary, maxBuffer: 1 << 26 });
+      await promisify(execFile)(process.execPath, args, { cwd: ROOT, maxBuffer: 1 << 26 });
     } catch (error) {
       const { stdout, stderr } = error as { stdout?: string; stderr?: string };
       throw new Error(`circom failed on ${name}:\n${stdout ?? ""}${stderr ?? ""}`, { cause: error });

@@ -47,6 +47,12 @@ export interface Field {
 
 export const mod = (a: bigint, p: bigint): bigint => ((a % p) + p) % p;
 
+/** Math.min for bigints. */
+export function lesser(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
+}
+
 function field(name: "fq" | "fr", noble: typeof bn254.fields.Fr): Field {
   const mont = noble.create(MONT);
   return { name, p: noble.ORDER, mont, montInverse: noble.inv(mont) };

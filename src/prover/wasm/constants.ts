@@ -34,7 +34,7 @@ export function rootOfUnity(bits: number): bigint {
 /** Largest domain with an odd coset of the same order. */
 export const MAX_DOMAIN_BITS = FR_TWO_ADICITY - 1;
 
-/** (x, y) -> (β·x, y) multiplies points of G1 by λ, see `scripts/gen-field.mjs`. */
+/** (x, y) -> (β·x, y) multiplies points of G1 by λ, see `scripts/bn254.mjs`. */
 export const BETA_G1 = 2203960485148121921418603742825762020974279258880205651966n;
 /** The same λ on G2. */
 export const BETA_G2 = (BETA_G1 * BETA_G1) % FQ_MODULUS;

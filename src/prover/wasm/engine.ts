@@ -8,7 +8,17 @@
 import { hardwareThreads, startThread, type Thread, yieldToHost } from "#platform";
 import { ProverError } from "../../errors.js";
 import { Heap } from "./heap.js";
-import { type Call, compileKernel, instantiateKernel, type Kernel, PAGE, runCalls, sharedMemoryAvailable } from "./kernel.js";
+import {
+  type Arithmetic,
+  type Call,
+  compileBestKernel,
+  compileKernel,
+  instantiateKernel,
+  type Kernel,
+  PAGE,
+  runCalls,
+  sharedMemoryAvailable,
+} from "./kernel.js";
 import type { Answer, InitMessage, TaskMessage } from "./worker.js";
 
 /** Calls that run one after the other on one thread. */
@@ -36,6 +46,11 @@ export interface EngineOptions {
   readonly threads?: ThreadCount | undefined;
   /** Bytes the memory may grow to; default and maximum 4 GiB. */
   readonly maxMemory?: number | undefined;
+  /**
+   * `"fma"`: floating point with fused multiply-add; `"int"`: integers, slower, on every engine with SIMD; `"auto"`, the
+   * default: `"fma"` where it works. On Node 20 and 21 `"fma"` sets the V8 flag `--experimental-wasm-relaxed-simd`.
+   */
+  readonly arithmetic?: Arithmetic | "auto" | undefined;
 }
 
 interface Batch {
@@ -78,6 +93,19 @@ export function resolveThreads(threads: ThreadCount | undefined): number {
   return threads;
 }
 
+async function chooseKernel(threaded: boolean, arithmetic: Arithmetic | "auto" = "auto") {
+  if (arithmetic === "auto") return compileBestKernel(threaded);
+  if (arithmetic !== "int" && arithmetic !== "fma") {
+    throw new ProverError("no such arithmetic", {
+      code: "ARITHMETIC_UNSUPPORTED",
+      where: "arithmetic",
+      expected: '"auto", "int" or "fma"',
+      got: String(arithmetic),
+    });
+  }
+  return { module: await compileKernel(threaded, arithmetic), arithmetic };
+}
+
 /** Threads, memory and kernel of one key. */
 export class Engine {
   /** An instance on the calling thread, for what is too small to hand out. */
@@ -85,6 +113,10 @@ export class Engine {
   readonly heap: Heap;
   /** Whether tasks run on worker threads. */
   readonly threaded: boolean;
+  readonly arithmetic: Arithmetic;
+  /** Bytes of a field element and of two side by side. */
+  readonly fieldBytes: number;
+  readonly pairBytes: number;
   readonly #module: WebAssembly.Module;
   readonly #memory: WebAssembly.Memory;
   readonly #tlsSize: number;
@@ -99,33 +131,41 @@ export class Engine {
     module: WebAssembly.Module,
     memory: WebAssembly.Memory,
     threaded: boolean,
+    arithmetic: Arithmetic,
     threads: number,
     maxMemory: number | undefined,
   ) {
     this.#module = module;
     this.#memory = memory;
     this.threaded = threaded;
+    this.arithmetic = arithmetic;
     this.#limit = threads;
     this.kernel = instantiateKernel(module, memory);
+    this.fieldBytes = this.kernel.fieldSize!();
+    this.pairBytes = this.kernel.pairSize!();
     this.heap = new Heap(memory, this.kernel.heapBase!(), maxMemory);
     this.#tlsSize = this.kernel.tlsSize!();
     this.kernel.setTls!(this.heap.alloc(this.#tlsSize));
   }
 
   /**
-   * @throws ProverError `THREADS_INVALID`, `WASM_UNSUPPORTED`, `OUT_OF_MEMORY`.
+   * @throws ProverError `THREADS_INVALID`, `WASM_UNSUPPORTED`, `ARITHMETIC_UNSUPPORTED`, `OUT_OF_MEMORY`.
    */
   static async create(options: EngineOptions = {}): Promise<Engine> {
     const threads = resolveThreads(options.threads);
     const threaded = sharedMemoryAvailable();
-    const module = await compileKernel(threaded);
+    const { module, arithmetic } = await chooseKernel(threaded, options.arithmetic);
     let memory: WebAssembly.Memory;
     try {
       memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: threaded });
     } catch (cause) {
-      throw new ProverError("the host gives no memory", { code: "OUT_OF_MEMORY", expected: `${16 * PAGE} bytes`, cause });
+      throw new ProverError("the host gives no memory", {
+        code: "OUT_OF_MEMORY",
+        expected: `${16 * PAGE} bytes`,
+        cause,
+      });
     }
-    return new Engine(module, memory, threaded, threads, options.maxMemory);
+    return new Engine(module, memory, threaded, arithmetic, threads, options.maxMemory);
   }
 
   /** Threads that tasks are spread over. */
@@ -242,7 +282,11 @@ export class Engine {
       if (this.#slots.includes(slot)) this.#fail(workerError(reason));
     });
     thread.onMessage((message) => this.#answer(slot, message as Answer));
-    thread.post({ module: this.#module, memory: this.#memory, tls: this.heap.alloc(this.#tlsSize) } satisfies InitMessage);
+    thread.post({
+      module: this.#module,
+      memory: this.#memory,
+      tls: this.heap.alloc(this.#tlsSize),
+    } satisfies InitMessage);
   }
 
   #answer(slot: Slot, answer: Answer): void {

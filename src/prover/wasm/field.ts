@@ -12,8 +12,8 @@ import {
   encodeG2,
   FIELD_SIZE,
   G1_SIZE,
-  G2_SIZE,
   type G1Affine,
+  G2_SIZE,
   type G2Affine,
 } from "../../formats/bn254.js";
 import { B_G1, B_G2, BETA_G1, BETA_G2 } from "./constants.js";
@@ -98,9 +98,14 @@ export class PointSpace {
   put(group: "g2", point: G2Affine): number;
   put(group: Group, point: G1Affine | G2Affine): number {
     const bytes = group === "g1" ? encodeG1(point as G1Affine) : encodeG2(point as G2Affine);
-    const [raw, affine, out] = [this.#alloc(bytes.length), this.#alloc(this.#call(group, "pointSize")), this.blank(group)];
+    const [raw, affine, out] = [
+      this.#alloc(bytes.length),
+      this.#alloc(this.#call(group, "pointSize")),
+      this.blank(group),
+    ];
     this.#engine.heap.view(raw, bytes.length).set(bytes);
-    if (this.#call(group, "fromBytes", affine, raw, this.#constants.b[group]) !== 0) throw new Error("not on the curve");
+    if (this.#call(group, "fromBytes", affine, raw, this.#constants.b[group]) !== 0)
+      throw new Error("not on the curve");
     this.#call(group, "fromAffine", out, affine);
     return out;
   }

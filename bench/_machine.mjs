@@ -1,0 +1,65 @@
+/**
+ * What a measurement depends on: hardware, versions, the state of the repository.
+ *
+ * @module
+ */
+
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import os from "node:os";
+import { fileURLToPath } from "node:url";
+
+/** Root of the repository. */
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+const PACKAGES = ["snarkjs", "circomlib", "circom2", "@noble/curves", "assemblyscript"];
+
+const version = (/** @type {string} */ name) =>
+  JSON.parse(readFileSync(`${ROOT}/node_modules/${name}/package.json`, "utf8")).version;
+
+function git(/** @type {string[]} */ ...args) {
+  try {
+    return execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The hardware. */
+export function machine() {
+  return {
+    cpu: os.cpus()[0]?.model.trim() ?? "unknown",
+    cores: os.availableParallelism(),
+    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+    os: `${os.platform()} ${os.arch()} ${os.release()}`,
+  };
+}
+
+/** Name of this machine's result file. */
+export function machineSlug() {
+  const { cpu, cores, memoryGiB } = machine();
+  return `${cpu} ${cores} cores ${memoryGiB} GiB`
+    .toLowerCase()
+    .replace(/\((r|tm)\)/g, "")
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
+}
+
+/** Versions and circumstances of a run. */
+export function environment() {
+  return {
+    date: new Date().toISOString(),
+    node: process.version,
+    v8: process.versions.v8,
+    commit: git("rev-parse", "HEAD"),
+    /** Whether anything but results differs from the commit. */
+    dirty: git("status", "--porcelain", "--", ".", ":!bench/results") !== "",
+    packages: {
+      chunkproof: JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8")).version,
+      ...Object.fromEntries(PACKAGES.map((name) => [name, version(name)])),
+    },
+    rapidsnark: process.env.RAPIDSNARK,
+    /** Before the run: other work on the machine shows here. */
+    loadAverage: os.loadavg(),
+  };
+}

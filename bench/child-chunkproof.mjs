@@ -1,0 +1,27 @@
+/**
+ * One proof by chunkproof as a process of its own:
+ * `node child-chunkproof.mjs <zkey> <wtns> <proof.json> <public.json> <threads> [--no-self-check]`.
+ * Prints what it measured of itself: see {@link finish}.
+ *
+ * @module
+ */
+
+import { writeFile } from "node:fs/promises";
+import { finish, phase } from "./_child.mjs";
+
+const [zkey, wtns, proofPath, publicPath, threads, flag] = process.argv.slice(2);
+phase("start");
+const { loadProvingKey, prove } = await import("chunkproof/prover");
+phase("import");
+const key = await loadProvingKey(zkey, { threads: Number(threads) });
+phase("load");
+const { proof, publicSignals } = await prove(key, wtns, {
+  selfCheck: flag !== "--no-self-check",
+  onProgress: ({ stage }) => stage === "check" && phase("prove"),
+});
+phase(flag === "--no-self-check" ? "prove" : "check");
+await writeFile(proofPath, JSON.stringify(proof));
+await writeFile(publicPath, JSON.stringify(publicSignals));
+await key.close();
+phase("write");
+finish();

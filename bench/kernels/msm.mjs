@@ -1,0 +1,88 @@
+/**
+ * Multi-scalar multiplication in G1 and G2. The bases are known multiples of the generator, so that the right result is
+ * one multiplication by `@noble/curves`.
+ *
+ * chunkproof's bases are in its memory already, as those of a loaded key are; snarkjs takes bases and scalars as byte
+ * arrays and copies them to its workers in every call, as it does in a proof.
+ *
+ * @module
+ */
+
+import { bn254 } from "@noble/curves/bn254.js";
+import { FR_MODULUS } from "../../dist/formats/bn254.js";
+import { POINT_BYTES } from "../../dist/prover/wasm/field.js";
+import { compare, must } from "../_harness.mjs";
+import { snarkjsCurve } from "../baselines/snarkjs.mjs";
+import {
+  createEngine,
+  loadBases,
+  multiples,
+  msm as multiply,
+  scalarAt,
+  uniformScalars,
+  witnessScalars,
+} from "./_engine.mjs";
+
+/** Size at which scalars of a witness are timed too. */
+const WITNESS_SIZE = 16;
+
+/** @param {import("../run.mjs").Options} options */
+export async function msm({ sizes, threads, budget, report, progress }) {
+  const largest = 2 ** Math.max(...sizes.kernels);
+  const logs = uniformScalars(largest, 2n);
+  for (const group of /** @type {const} */ (["g1", "g2"])) {
+    progress(`${largest} bases in ${group}`);
+    const maker = await createEngine(Math.max(...threads));
+    const points = await multiples(maker, group, logs);
+    await maker.engine.close();
+    for (const log2 of sizes.kernels) {
+      const n = 2 ** log2;
+      const bases = points.slice(0, n * POINT_BYTES[group]);
+      const families = { uniform: uniformScalars(n) };
+      if (log2 === WITNESS_SIZE) Object.assign(families, { witness: witnessScalars(n) });
+      for (const [scalars, values] of Object.entries(families)) {
+        const expected = combination(group, logs, values);
+        for (const count of threads) {
+          const curve = await snarkjsCurve(count);
+          const handle = await createEngine(count);
+          try {
+            const loaded = await loadBases(handle, group, bases);
+            const theirs = curve[group === "g1" ? "G1" : "G2"];
+            const contenders = [
+              {
+                name: "snarkjs",
+                run: () => theirs.multiExpAffine(bases, values),
+                check: (/** @type {any} */ p) =>
+                  must(String(theirs.toObject(theirs.toAffine(p)).slice(0, 2)) === expected, "snarkjs msm"),
+              },
+              {
+                name: "chunkproof",
+                run: () => multiply(handle, loaded, values),
+                check: (/** @type {any} */ { x, y }) => must(text(group, x, y) === expected, "chunkproof msm"),
+              },
+            ];
+            report(await compare(`msm ${group}`, { log2, scalars, threads: count }, contenders, budget));
+          } finally {
+            await handle.engine.close();
+          }
+        }
+      }
+    }
+  }
+}
+
+/** The coordinates one after the other. */
+const text = (/** @type {"g1" | "g2"} */ group, /** @type {any} */ x, /** @type {any} */ y) =>
+  String(group === "g1" ? [x, y] : [x.c0, x.c1, y.c0, y.c1]);
+
+/** (Σ logs[i]·scalars[i])·generator by noble. */
+function combination(
+  /** @type {"g1" | "g2"} */ group,
+  /** @type {Uint8Array} */ logs,
+  /** @type {Uint8Array} */ scalars,
+) {
+  let sum = 0n;
+  for (let i = 0; i < scalars.length / 32; i++) sum += scalarAt(logs, i) * scalarAt(scalars, i);
+  const { x, y } = bn254[group === "g1" ? "G1" : "G2"].Point.BASE.multiply(sum % FR_MODULUS).toAffine();
+  return text(group, x, y);
+}

@@ -1,0 +1,138 @@
+/**
+ * Numbers of BN254 that the generated sources need, derived rather than copied where that is possible.
+ *
+ * @module
+ */
+
+/** Base field. */
+export const Q = 21888242871839275222246405745257275088696311157297823662689037894645226208583n;
+/** Scalar field. */
+export const FR = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
+
+/** Modular inverse by the extended Euclidean algorithm. */
+export function invMod(a, m) {
+  let [x, y, u, v] = [((a % m) + m) % m, m, 1n, 0n];
+  while (x !== 0n) {
+    const k = y / x;
+    [x, y] = [y - k * x, x];
+    [u, v] = [v - k * u, u];
+  }
+  if (y !== 1n) throw new Error("not invertible");
+  return ((v % m) + m) % m;
+}
+
+/** [0, 1, ..., n - 1]. */
+export const range = (n) => Array.from({ length: n }, (_, i) => i);
+
+/** Static data of the module. */
+export const data = (type, xs) => `memory.data<${type}>([${xs.join(", ")}], 16)`;
+
+/** Every element twice. */
+export const pairs = (xs) => xs.flatMap((x) => [x, x]);
+
+/** Words of x in base 2^bits, least significant first. */
+export const words = (x, bits, n) => range(n).map((k) => (x >> BigInt(bits * k)) & ((1n << BigInt(bits)) - 1n));
+
+/**
+ * Constants of the GLV decomposition (Gallant, Lambert, Vanstone 2001) for λ, a cube root of unity mod r, found by
+ * Gauss-Lagrange reduction of the lattice {(a, b): a + b·λ ≡ 0 mod r}.
+ */
+export function glv() {
+  const lambda = 4407920970296243842393367215006156084916469457145843978461n;
+  if ((lambda * lambda + lambda + 1n) % FR !== 0n) throw new Error("λ is no cube root of unity");
+  const norm = ([a, b]) => a * a + b * b;
+  let [u, v] = [
+    [FR, 0n],
+    [-lambda, 1n],
+  ];
+  for (;;) {
+    if (norm(u) < norm(v)) [u, v] = [v, u];
+    const dot = u[0] * v[0] + u[1] * v[1];
+    const n = norm(v);
+    const q = (2n * dot + n) / (2n * n) - ((2n * dot + n) % (2n * n) < 0n ? 1n : 0n);
+    if (q === 0n) break;
+    u = [u[0] - q * v[0], u[1] - q * v[1]];
+  }
+  // signs: first vector (+, -), second (+, +)
+  const vectors = [u, v].map(([a, b]) => (a < 0n ? [-a, -b] : [a, b]));
+  const first = vectors.find(([, b]) => b < 0n);
+  const second = vectors.find(([, b]) => b > 0n);
+  if (!first || !second) throw new Error("unexpected lattice basis");
+  const [a1, b1, a2, b2] = [first[0], -first[1], second[0], second[1]];
+  if (a1 * b2 + a2 * b1 !== FR) throw new Error("not a basis");
+  const rounded = (x) => ((x << 257n) / FR + 1n) >> 1n;
+  return { lambda, a1, b1, a2, b2, g1: rounded(b2), g2: rounded(b1) };
+}
+
+/** Source that is the same for every arithmetic: conversions, inversion, comparisons with p. */
+export function commonSource(name, p) {
+  const fr = () => {
+    const { g1, g2, a1, a2, b1, b2 } = glv();
+    return `// ---- GLV: lattice vectors (a1, -b1), (a2, b2) with a + b·λ ≡ 0 (mod r), 32-bit words
+/** round(2^256·b2 / r). */
+export const GLV_G1: usize = ${data("u32", words(g1, 32, 3))};
+/** round(2^256·b1 / r). */
+export const GLV_G2: usize = ${data("u32", words(g2, 32, 5))};
+export const GLV_A1: usize = ${data("u32", words(a1, 32, 5))};
+export const GLV_B1: usize = ${data("u32", words(b1, 32, 5))};
+export const GLV_A2: usize = ${data("u32", words(a2, 32, 5))};
+export const GLV_B2: usize = ${data("u32", words(b2, 32, 5))};
+/** r as 32-bit words. */
+export const MODULUS: usize = ${data("u32", words(p, 32, 8))};
+`;
+  };
+  return `
+export function setZero(out: usize): void { memory.fill(out, 0, SIZE); }
+
+export function setOne(out: usize): void { copy(out, ONE); }
+
+/** Whether a ≡ 0. */
+export function isZero(a: usize, scratch: usize): bool {
+  canonical(scratch, a);
+  return isLiteralZero(scratch);
+}
+
+/** out = integer a into Montgomery form. */
+export function toMont(out: usize, a: usize): void { mul(out, a, R2); }
+
+/** out = the canonical integer of Montgomery a. */
+export function fromMont(out: usize, a: usize): void { mul(out, a, INT_ONE); canonical(out, out); }
+
+/** Reads 32 bytes in Montgomery form with R = 2^256, the form of points in a zkey; canonical result. */
+export function fromBytesR256(out: usize, src: usize): void { fromBytes(out, src); mul(out, out, FROM_R256); canonical(out, out); }
+
+/** Writes 32 bytes in Montgomery form with R = 2^256. */
+export function toBytesR256(out: usize, a: usize, scratch: usize): void {
+  mul(scratch, a, TO_R256); canonical(scratch, scratch); toBytes(out, scratch);
+}
+
+/** Reads c·2^512 (coefficients in a zkey) as c·R². */
+export function fromBytesR512(out: usize, src: usize): void { fromBytes(out, src); mul(out, out, FROM_R512); }
+
+/** Whether the 32-byte little-endian integer is below p. */
+export function bytesBelowP(src: usize): bool {
+  for (let i = 3; i >= 0; i--) {
+    const x = load<u64>(src + (usize(i) << 3)), y = load<u64>(P_BYTES + (usize(i) << 3));
+    if (x != y) return x < y;
+  }
+  return false;
+}
+const P_BYTES: usize = ${data("u64", words(p, 64, 4))};
+
+/** out = a^(p-2): the inverse, 0 for 0. 4-bit windows; scratch: 17 elements. */
+export function inv(out: usize, a: usize, scratch: usize): void {
+  const acc = scratch + 16 * SIZE;
+  setOne(scratch);
+  copy(scratch + SIZE, a);
+  for (let i: usize = 2; i < 16; i++) mul(scratch + i * SIZE, scratch + (i - 1) * SIZE, a);
+  setOne(acc);
+  for (let i = 63; i >= 0; i--) {
+    if (i != 63) { sqr(acc, acc); sqr(acc, acc); sqr(acc, acc); sqr(acc, acc); }
+    const d = usize((load<u8>(P_MINUS_2 + (usize(i) >> 1)) >> ((u8(i) & 1) << 2)) & 15);
+    if (d != 0) mul(acc, acc, scratch + d * SIZE);
+  }
+  copy(out, acc);
+}
+const P_MINUS_2: usize = ${data("u8", words(p - 2n, 8, 32))};
+${name === "fr" ? fr() : ""}`;
+}
