@@ -53,7 +53,7 @@ export function environment() {
     v8: process.versions.v8,
     commit: git("rev-parse", "HEAD"),
     /** Whether anything but results differs from the commit. */
-    dirty: git("status", "--porcelain", "--", ".", ":!bench/results") !== "",
+    dirty: git("status", "--porcelain", "--", ".", ":!bench/results")?.length !== 0,
     packages: {
       chunkproof: JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8")).version,
       ...Object.fromEntries(PACKAGES.map((name) => [name, version(name)])),

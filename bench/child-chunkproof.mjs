@@ -15,11 +15,14 @@ const { loadProvingKey, prove } = await import("chunkproof/prover");
 phase("import");
 const key = await loadProvingKey(zkey, { threads: Number(threads) });
 phase("load");
+const selfCheck = flag !== "--no-self-check";
 const { proof, publicSignals } = await prove(key, wtns, {
-  selfCheck: flag !== "--no-self-check",
-  onProgress: ({ stage }) => stage === "check" && phase("prove"),
+  selfCheck,
+  onProgress: ({ stage, done }) => {
+    if (stage === "check" && done === 0) phase("prove");
+  },
 });
-phase(flag === "--no-self-check" ? "prove" : "check");
+phase(selfCheck ? "check" : "prove");
 await writeFile(proofPath, JSON.stringify(proof));
 await writeFile(publicPath, JSON.stringify(publicSignals));
 await key.close();

@@ -267,8 +267,20 @@ export async function readIC(zkey: ZkeyFile): Promise<G1Affine[]> {
  * @throws FormatError see {@link readIC}.
  */
 export async function exportVerifyingKey(zkey: ZkeyFile): Promise<VerifyingKeyJson> {
-  const { nPublic, alpha1, beta2, gamma2, delta2 } = zkey.header;
-  const ic = await readIC(zkey);
+  return verifyingKeyOf(zkey.header, await readIC(zkey));
+}
+
+/** {@link exportVerifyingKey} from what was read already; computes a pairing. */
+export function verifyingKeyOf(header: ZkeyHeader, ic: readonly G1Affine[]): VerifyingKeyJson {
+  const { IC, ...points } = verifyingPoints(header, ic);
+  return { ...points, vk_alphabeta_12: pairingToJson(header.alpha1, header.beta2), IC };
+}
+
+/** The verifying key without its redundant part, `vk_alphabeta_12`. */
+export function verifyingPoints(
+  { nPublic, alpha1, beta2, gamma2, delta2 }: ZkeyHeader,
+  ic: readonly G1Affine[],
+): Omit<VerifyingKeyJson, "vk_alphabeta_12"> {
   return {
     protocol: "groth16",
     curve: "bn128",
@@ -277,7 +289,6 @@ export async function exportVerifyingKey(zkey: ZkeyFile): Promise<VerifyingKeyJs
     vk_beta_2: g2ToJson(beta2),
     vk_gamma_2: g2ToJson(gamma2),
     vk_delta_2: g2ToJson(delta2),
-    vk_alphabeta_12: pairingToJson(alpha1, beta2),
     IC: ic.map(g1ToJson),
   };
 }

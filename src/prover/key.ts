@@ -6,12 +6,14 @@
  */
 
 import { FormatError, ProverError } from "../errors.js";
-import { FR_MODULUS } from "../formats/bn254.js";
+import { FR_MODULUS, type G1Affine } from "../formats/bn254.js";
 import type { VerifyingKeyJson } from "../formats/json.js";
 import type { Source } from "../formats/source.js";
 import {
-  exportVerifyingKey,
   openZkey,
+  readIC,
+  verifyingKeyOf,
+  verifyingPoints,
   ZKEY_COEF_SIZE,
   ZKEY_SECTION,
   type ZkeyFile,
@@ -70,21 +72,21 @@ export class ProvingKey {
   /** What error messages call it. */
   readonly name: string;
   readonly header: ZkeyHeader;
-  /** The verifying key, field for field what `snarkjs zkey export verificationkey` writes. */
-  readonly verifyingKey: VerifyingKeyJson;
   /** @internal */
   readonly engine: Engine;
   /** @internal */
   readonly memory: KeyMemory;
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
+  readonly #ic: readonly G1Affine[];
+  #verifyingKey: VerifyingKeyJson | undefined;
   #prepared: VerifyingKey | undefined;
 
   /** @internal */
-  constructor(name: string, header: ZkeyHeader, verifyingKey: VerifyingKeyJson, engine: Engine, memory: KeyMemory) {
+  constructor(name: string, header: ZkeyHeader, ic: readonly G1Affine[], engine: Engine, memory: KeyMemory) {
     this.name = name;
     this.header = header;
-    this.verifyingKey = verifyingKey;
+    this.#ic = ic;
     this.engine = engine;
     this.memory = memory;
   }
@@ -102,6 +104,12 @@ export class ProvingKey {
   /** Size of the evaluation domain, a power of two. */
   get domainSize(): number {
     return this.header.domainSize;
+  }
+
+  /** The verifying key, field for field what `snarkjs zkey export verificationkey` writes. */
+  get verifyingKey(): VerifyingKeyJson {
+    this.#verifyingKey ??= verifyingKeyOf(this.header, this.#ic);
+    return this.#verifyingKey;
   }
 
   /** What the key runs on. */
@@ -123,7 +131,7 @@ export class ProvingKey {
    */
   preparedVerifyingKey(): VerifyingKey {
     // the check is of this process's own work: that the key itself is worth nothing is for verifiers to refuse
-    this.#prepared ??= parseVerifyingKey(this.verifyingKey, { allowUncontributed: true });
+    this.#prepared ??= parseVerifyingKey(verifyingPoints(this.header, this.#ic), { allowUncontributed: true });
     return this.#prepared;
   }
 
@@ -182,9 +190,9 @@ export async function loadProvingKey(source: Source, options: LoadOptions = {}):
       });
     }
     engine = await Engine.create(options);
-    const verifyingKey = await exportVerifyingKey(zkey);
+    const ic = await readIC(zkey);
     const memory = await loadMemory(zkey, engine, signal, onProgress);
-    return new ProvingKey(zkey.name, header, verifyingKey, engine, memory);
+    return new ProvingKey(zkey.name, header, ic, engine, memory);
   } catch (error) {
     await engine?.close();
     throw error;

@@ -1,25 +1,30 @@
 /**
- * fast-check generators that keep to the edges of the arithmetic: of the fields, of 29-bit limbs, of Montgomery form, and
- * of the GLV decomposition.
+ * fast-check generators that keep to the edges of the arithmetic: of the fields, of limbs, of Montgomery form, and of the
+ * GLV decomposition.
  *
  * @module
  */
 
 import fc from "fast-check";
-import { type Field, FR, joinLimbs, LAMBDA, LIMB, LIMBS, lesser, MONT, mod, R, splitLimbs } from "./kernel.js";
+import { type Field, FMA, FR, INT, inverse, joinLimbs, LAMBDA, type Layout, lesser, mod, R } from "./kernel.js";
 
 const unique = (values: readonly bigint[]): bigint[] => [...new Set(values)];
 const around = (value: bigint): bigint[] => [value - 1n, value, value + 1n];
 
 /** Field elements at which something could break, as plain values below p. */
-export function fieldEdges({ p, mont, montInverse }: Field): bigint[] {
-  const values = [0n, 1n, 2n, 3n, p - 1n, p - 2n, p >> 1n, (p >> 1n) + 1n];
-  for (const bits of [8n, 16n, 31n, 32n, 63n, 64n, 127n, 128n, 253n]) values.push(...around(1n << bits));
-  for (let i = 1; i < LIMBS; i++) values.push(...around(1n << BigInt(29 * i)));
-  values.push(mont, mont ** 2n, mont ** 3n, montInverse, 1n << 256n, 1n << 512n, MONT - 1n);
-  // values whose Montgomery form is an edge
-  for (const raw of [1n, 2n, LIMB - 1n, LIMB, 1n << 232n, (1n << 253n) - 1n, p - 1n, p - LIMB])
-    values.push(raw * montInverse);
+export function fieldEdges({ p }: Field): bigint[] {
+  const values = [0n, 1n, 2n, 3n, p - 1n, p - 2n, p >> 1n, (p >> 1n) + 1n, 1n << 256n, 1n << 512n];
+  for (const bits of [8n, 16n, 31n, 32n, 50n, 63n, 64n, 127n, 128n, 253n]) values.push(...around(1n << bits));
+  for (const { limbs, bits, radix } of [INT, FMA]) {
+    const radixInverse = inverse(radix, p);
+    const limb = 1n << bits;
+    for (let i = 1; i < limbs; i++) values.push(...around(1n << (bits * BigInt(i))));
+    values.push(radix, radix ** 2n, radix ** 3n, radixInverse, radix - 1n);
+    // values whose Montgomery form is an edge
+    for (const raw of [1n, 2n, limb >> 1n, limb - 1n, limb, 1n << 232n, (1n << 253n) - 1n, p - 1n, p >> 1n, p - limb]) {
+      values.push(raw * radixInverse);
+    }
+  }
   return unique(values.flatMap((value) => [mod(value, p), mod(-value, p)]));
 }
 
@@ -32,42 +37,80 @@ export function fieldValue(field: Field): fc.Arbitrary<bigint> {
   );
 }
 
-/** An integer below `max`, as it may stand in memory: multiples of p and their neighbours, limbs full of ones, and so on. */
-export function rawBelow({ p }: Field, max: bigint): fc.Arbitrary<bigint> {
-  const edges = [0n, 1n, max - 1n, max - 2n];
-  for (let k = 1n; k * p <= max + 1n; k++) edges.push(...around(k * p), k * p + (1n << 232n), k * p - (1n << 232n));
-  for (let i = 1n; i < LIMBS; i++) edges.push(...around(1n << (29n * i)));
-  const top = max >> 232n;
-  // all limbs but the last are 2^29 - 1
-  for (const limb of [0n, 1n, top >> 1n, top - 1n]) edges.push((limb << 232n) + (1n << 232n) - 1n);
-  const valid = unique(edges).filter((value) => value >= 0n && value < max);
+/**
+ * An integer in [min, max], as it may stand in memory: multiples of p/2 and their neighbours, limbs full of ones, and so
+ * on.
+ */
+export function rawBetween({ p }: Field, min: bigint, max: bigint, layout: Layout): fc.Arbitrary<bigint> {
+  const edges = [0n, min, min + 1n, max - 1n, max];
+  for (let k = (2n * min) / p - 1n; k * p <= 2n * max + 2n; k++) {
+    const multiple = (k * p) / 2n;
+    edges.push(...around(multiple), multiple + (1n << 232n), multiple - (1n << 232n));
+  }
+  const bits = Number(layout.bits);
+  for (let i = 0; i < layout.limbs; i++) {
+    for (const at of [i * bits, i * bits + bits - 1])
+      edges.push(...around(1n << BigInt(at)), ...around(-1n << BigInt(at)));
+  }
+  // all limbs but the last as large as they can be, or as small
+  const low = BigInt(bits * (layout.limbs - 1));
+  for (const end of [min, max]) {
+    const top = end >> low;
+    for (const limb of [0n, 1n, top >> 1n, top - 1n, top, top + 1n]) {
+      edges.push(((limb + 1n) << low) - 1n, limb << low);
+      const half = layout.split(0n).map((_, i) => (i < layout.limbs - 1 ? 1n << (layout.bits - 1n) : limb));
+      edges.push(
+        joinLimbs(layout, half),
+        joinLimbs(
+          layout,
+          half.map((x, i) => (i < layout.limbs - 1 ? x - 1n : x)),
+        ),
+      );
+    }
+  }
+  const valid = unique(edges).filter((value) => value >= min && value <= max);
   return fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...valid) },
-    { weight: 1, arbitrary: limbVector(LIMB - 1n).map((limbs) => joinLimbs(limbs) % max) },
-    { weight: 3, arbitrary: fc.bigInt({ min: 0n, max: max - 1n }) },
+    { weight: 3, arbitrary: fc.bigInt({ min, max }) },
   );
 }
 
-/** Nine limbs, each at most `max`, most of them at an end of the range. */
-export function limbVector(max: bigint): fc.Arbitrary<bigint[]> {
+/** Integers of normal elements. */
+export function normalRaw(field: Field, layout: Layout): fc.Arbitrary<bigint> {
+  return layout.arithmetic === "int"
+    ? rawBetween(field, 0n, 2n * field.p - 1n, layout)
+    : rawBetween(field, (-51n * field.p) / 100n, (51n * field.p) / 100n, layout);
+}
+
+/** Integers of elements as sums come back: below 1.01p in `int`, normal in `fma`. */
+export function reducedRaw(field: Field, layout: Layout): fc.Arbitrary<bigint> {
+  return layout.arithmetic === "int"
+    ? rawBetween(field, 0n, (101n * field.p) / 100n, layout)
+    : normalRaw(field, layout);
+}
+
+/** Limbs in [-max, max] or [0, max], as many as an element has, most of them at an end of the range. */
+export function limbVector(layout: Layout, max: bigint, signed = false): fc.Arbitrary<bigint[]> {
+  const min = signed ? -max : 0n;
   const limb = fc.oneof(
-    { weight: 3, arbitrary: fc.constantFrom(max, max - 1n, 0n, 1n) },
-    { weight: 1, arbitrary: fc.bigInt({ min: 0n, max }) },
+    { weight: 3, arbitrary: fc.constantFrom(max, max - 1n, min, min + 1n, 0n) },
+    { weight: 1, arbitrary: fc.bigInt({ min, max }) },
   );
+  const all = (value: bigint) => Array.from({ length: layout.limbs }, () => value);
   return fc.oneof(
-    fc.constant(Array.from({ length: LIMBS }, () => max)),
-    fc.array(limb, { minLength: LIMBS, maxLength: LIMBS }),
+    fc.constantFrom(all(max), all(min)),
+    fc.array(limb, { minLength: layout.limbs, maxLength: layout.limbs }),
   );
 }
 
-/** Limbs, the last one free, that add up to `value`, all the others as large as `max` allows. */
+/** Limbs of {@link INT}, the last one free, that add up to `value`, all the others as large as `max` allows. */
 export function heaviestLimbs(value: bigint, max: bigint): bigint[] {
-  const limbs = splitLimbs(value);
+  const limbs = INT.split(value);
   // borrow from above as long as there is something to borrow
-  for (let i = LIMBS - 2; i >= 0; i--) {
-    const lend = lesser((max - limbs[i]!) / LIMB, limbs[i + 1]!);
+  for (let i = INT.limbs - 2; i >= 0; i--) {
+    const lend = lesser((max - limbs[i]!) >> INT.bits, limbs[i + 1]!);
     limbs[i + 1]! -= lend;
-    limbs[i]! += lend * LIMB;
+    limbs[i]! += lend << INT.bits;
   }
   return limbs;
 }

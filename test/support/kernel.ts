@@ -9,41 +9,69 @@
  */
 
 import { bn254 } from "@noble/curves/bn254.js";
-import {
-  compileKernel,
-  instantiateKernel,
-  type Kernel,
-  PAGE,
-  SCRATCH,
-  sharedMemoryAvailable,
-} from "../../src/prover/wasm/kernel.js";
+import { beforeAll, describe } from "vitest";
+import { ProverError } from "../../src/errors.js";
+import { type Arithmetic, compileKernel, instantiateKernel, type Kernel, PAGE } from "../../src/prover/wasm/kernel.js";
 
-export { SCRATCH, sharedMemoryAvailable };
+// ---------------------------------------------------------------- builds
 
-/** Both builds of the module. */
-export const BUILDS = ["plain", "shared"] as const;
-export type Build = (typeof BUILDS)[number];
+/** One of the binaries made from `assembly/`. */
+export interface Build {
+  readonly name: string;
+  readonly arithmetic: Arithmetic;
+  readonly shared: boolean;
+  /** How often to try a property: the code of both memories is the same, so that one of them is tried less. */
+  runs(n: number): number;
+}
+
+export const BUILDS: readonly Build[] = (["int", "fma"] as const).flatMap((arithmetic) =>
+  [false, true].map((shared) => ({
+    name: `${arithmetic}, ${shared ? "shared" : "plain"} memory`,
+    arithmetic,
+    shared,
+    runs: (n: number) => (shared ? Math.ceil(n / 5) : n),
+  })),
+);
+
+const unsupported = new Set<Arithmetic>();
+await compileKernel(false, "fma").catch((error) => {
+  if (!(error instanceof ProverError) || error.code !== "ARITHMETIC_UNSUPPORTED") throw error;
+  unsupported.add("fma");
+});
+
+/**
+ * The same tests for every build; those that cannot run on this machine (no relaxed SIMD, no fused multiply-add) are shown
+ * as skipped.
+ *
+ * @param suite gets the build, and the kernel once tests run.
+ */
+export function describeBuilds(
+  suite: (build: Build, kernel: () => TestKernel) => void,
+  arithmetics: readonly Arithmetic[] = ["int", "fma"],
+): void {
+  for (const build of BUILDS.filter(({ arithmetic }) => arithmetics.includes(arithmetic))) {
+    describe.skipIf(unsupported.has(build.arithmetic))(build.name, () => {
+      let kernel: TestKernel;
+      beforeAll(async () => {
+        kernel = await TestKernel.open(build);
+      });
+      suite(build, () => kernel);
+    });
+  }
+}
 
 // ---------------------------------------------------------------- fields
-
-export const LIMBS = 9;
-export const LIMB_BITS = 29n;
-/** One more than the largest normal limb. */
-export const LIMB = 1n << LIMB_BITS;
-/** 2^261: the Montgomery factor of the kernel. */
-export const MONT = 1n << (LIMB_BITS * BigInt(LIMBS));
-/** Bytes of an element, and of two with interleaved limbs. */
-export const ELEMENT = 4 * LIMBS;
-export const PAIR = 2 * ELEMENT;
 
 /** A field of the kernel: `fq` (noble `Fp`) or `fr`. */
 export interface Field {
   readonly name: "fq" | "fr";
   readonly p: bigint;
-  /** 2^261 mod p and its inverse. */
-  readonly mont: bigint;
-  readonly montInverse: bigint;
 }
+
+export const FQ: Field = { name: "fq", p: bn254.fields.Fp.ORDER };
+export const FR: Field = { name: "fr", p: bn254.fields.Fr.ORDER };
+export const Q: bigint = FQ.p;
+export const R: bigint = FR.p;
 
 export const mod = (a: bigint, p: bigint): bigint => ((a % p) + p) % p;
 
@@ -53,35 +81,80 @@ export function lesser(a: bigint, b: bigint): bigint {
   return b;
 }
 
-function field(name: "fq" | "fr", noble: typeof bn254.fields.Fr): Field {
-  const mont = noble.create(MONT);
-  return { name, p: noble.ORDER, mont, montInverse: noble.inv(mont) };
+/** Inverse modulo a prime, 0 for 0. */
+export function inverse(a: bigint, p: bigint): bigint {
+  let [x, y, u, v] = [mod(a, p), p, 1n, 0n];
+  while (x !== 0n) {
+    const k = y / x;
+    [x, y, u, v] = [y - k * x, x, v - k * u, u];
+  }
+  return mod(v, p);
 }
 
-export const FQ: Field = field("fq", bn254.fields.Fp);
-export const FR: Field = field("fr", bn254.fields.Fr);
-export const Q: bigint = FQ.p;
-export const R: bigint = FR.p;
-
-/** What Montgomery reduction makes of any integer t ≥ 0: exactly (t + q·p) / 2^261 with q < 2^261. */
-export function redc({ p, montInverse }: Field, t: bigint): bigint {
-  // q = -t/p mod 2^261, by way of 2^261·montInverse - p·n = 1
-  const n = (MONT * montInverse - 1n) / p;
-  const q = ((t % MONT) * (n % MONT)) % MONT;
-  return (t + q * p) / MONT;
-}
-
-/** The nine limbs of an integer; the last takes what is left. */
-export function splitLimbs(value: bigint): bigint[] {
-  return Array.from({ length: LIMBS }, (_, i) => {
-    const rest = value >> (LIMB_BITS * BigInt(i));
-    return i < LIMBS - 1 ? rest % LIMB : rest;
-  });
+/** How elements stand in memory: limbs of `bits` bits each, `bytes` bytes apart; limbs of a pair alternate. */
+export interface Layout {
+  readonly arithmetic: Arithmetic;
+  readonly limbs: number;
+  readonly bits: bigint;
+  readonly bytes: 4 | 8;
+  /** The Montgomery factor. */
+  readonly radix: bigint;
+  /** Limbs of an integer; the last takes what is left. int: not negative. fma: balanced, all but the last in [-2^50, 2^50). */
+  split(value: bigint): bigint[];
+  /** Whether limbs are those of a normal element; not whether the integer is. */
+  normal(limbs: readonly bigint[]): boolean;
+  /** Integers of normal elements for the residue `raw` of [0, p), the canonical one first. */
+  representations(raw: bigint, p: bigint): bigint[];
 }
 
 /** The integer with these limbs, normal or not. */
-export const joinLimbs = (limbs: readonly bigint[]): bigint =>
-  limbs.reduceRight((sum, limb) => (sum << LIMB_BITS) + limb, 0n);
+export const joinLimbs = ({ bits }: Layout, limbs: readonly bigint[]): bigint =>
+  limbs.reduceRight((sum, limb) => (sum << bits) + limb, 0n);
+
+const INT_LIMB = 1n << 29n;
+/** `scripts/field-int.mjs`: normal is [0, 2p). */
+export const INT: Layout = {
+  arithmetic: "int",
+  limbs: 9,
+  bits: 29n,
+  bytes: 4,
+  radix: 1n << 261n,
+  split: (value) =>
+    Array.from({ length: 9 }, (_, i) => {
+      const rest = value >> BigInt(29 * i);
+      return i < 8 ? rest % INT_LIMB : rest;
+    }),
+  normal: (limbs) => limbs.every((limb) => limb >= 0n && limb < INT_LIMB),
+  representations: (raw, p) => [raw, raw + p],
+};
+
+const FMA_HALF = 1n << 50n;
+/** `scripts/field-fma.mjs`: normal is within 0.51p of 0. */
+export const FMA: Layout = {
+  arithmetic: "fma",
+  limbs: 5,
+  bits: 51n,
+  bytes: 8,
+  radix: 1n << 255n,
+  split(value) {
+    const out: bigint[] = [];
+    let rest = value;
+    for (let i = 0; i < 4; i++) {
+      const limb = BigInt.asIntN(51, rest);
+      out.push(limb);
+      rest = (rest - limb) >> 51n;
+    }
+    return [...out, rest];
+  },
+  normal: (limbs) => limbs.slice(0, 4).every((limb) => limb >= -FMA_HALF && limb <= FMA_HALF),
+  representations(raw, p) {
+    const nearest = raw > p / 2n ? raw - p : raw;
+    const other = nearest > 0n ? nearest - p : nearest + p;
+    return [nearest, other].filter((value) => 100n * value <= 51n * p && 100n * value >= -51n * p);
+  },
+};
+
+const LAYOUTS: Record<Arithmetic, Layout> = { int: INT, fma: FMA };
 
 /** Little-endian bytes. */
 export function toBytes(value: bigint, length = 32): Uint8Array {
@@ -191,6 +264,10 @@ const GARBAGE = 0xee;
 export class TestKernel {
   readonly kernel: Kernel;
   readonly memory: WebAssembly.Memory;
+  readonly layout: Layout;
+  /** Bytes of an element, and of two with alternating limbs. */
+  readonly element: number;
+  readonly pair: number;
   readonly #constants: Buffer;
   readonly #guards: number[] = [];
   #next: number;
@@ -199,15 +276,18 @@ export class TestKernel {
   /** Addresses of curve constants in the form that the kernel takes: b and β of each group. */
   readonly curve: Readonly<Record<"g1" | "g2", { b: number; beta: number }>>;
 
-  private constructor(module: WebAssembly.Module, shared: boolean) {
+  private constructor(module: WebAssembly.Module, { arithmetic, shared }: Build) {
     this.memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
+    this.layout = LAYOUTS[arithmetic];
+    this.element = this.layout.limbs * this.layout.bytes;
+    this.pair = 2 * this.element;
     this.#bytes = Buffer.from(this.memory.buffer);
     this.#view = new DataView(this.memory.buffer);
     this.kernel = instantiateKernel(module, this.memory);
     this.#next = Math.ceil(this.call("heapBase") / GUARD) * GUARD;
     this.call("setTls", this.alloc(this.call("tlsSize")));
     this.#constants = Buffer.from(this.#bytes.subarray(0, this.call("heapBase")));
-    const [b1, beta1, b2, beta2] = [this.alloc(ELEMENT), this.alloc(ELEMENT), this.alloc(PAIR), this.alloc(ELEMENT)];
+    const [b1, beta1, b2, beta2] = [this.elements(1), this.elements(1), this.pairs(1), this.elements(1)];
     this.put(FQ, b1, 3n);
     const { c0, c1 } = G2Point.CURVE().b;
     this.put(FQ, b2, c0, 0);
@@ -224,8 +304,7 @@ export class TestKernel {
   }
 
   static async open(build: Build): Promise<TestKernel> {
-    const shared = build === "shared";
-    return new TestKernel(await compileKernel(shared), shared);
+    return new TestKernel(await compileKernel(build.shared, build.arithmetic), build);
   }
 
   /** Calls an export; no result becomes 0. */
@@ -237,9 +316,9 @@ export class TestKernel {
 
   // ---- memory
 
-  /** A block of `size` bytes of garbage, aligned to `offset` modulo 16. */
-  alloc(size: number, offset = 0): number {
-    const address = Math.ceil(this.#next / GUARD) * GUARD + offset;
+  /** A block of `size` bytes of garbage. */
+  alloc(size: number): number {
+    const address = Math.ceil(this.#next / GUARD) * GUARD;
     const end = address + size + GUARD;
     const missing = end - this.memory.buffer.byteLength;
     if (missing > 0) {
@@ -252,6 +331,16 @@ export class TestKernel {
     this.#guards.push(address + size);
     this.#next = end;
     return address;
+  }
+
+  /** A block of n elements. */
+  elements(n: number): number {
+    return this.alloc(n * this.element);
+  }
+
+  /** A block of n pairs. */
+  pairs(n: number): number {
+    return this.alloc(n * this.pair);
   }
 
   /** Runs `body`, checks the guards, and takes back what it allocated. */
@@ -317,61 +406,97 @@ export class TestKernel {
     return at;
   }
 
+  /** A new block with these scalars or integers, 32 bytes each. */
+  scalars(values: readonly bigint[]): number {
+    const at = this.alloc(32 * values.length);
+    for (const [i, value] of values.entries()) this.write(at + 32 * i, toBytes(value));
+    return at;
+  }
+
+  readScalars(at: number, n: number): bigint[] {
+    return Array.from({ length: n }, (_, i) => fromBytes(this.#bytes.subarray(at + 32 * i, at + 32 * i + 32)));
+  }
+
   // ---- elements; `lane` is a lane of a pair
 
+  /** Montgomery form, in [0, p). */
+  toMont({ p }: Field, value: bigint): bigint {
+    return mod(value * this.layout.radix, p);
+  }
+
+  /** The value of an integer in Montgomery form. */
+  fromMont({ name, p }: Field, raw: bigint): bigint {
+    this.#radixInverse[name] ??= inverse(this.layout.radix, p);
+    return mod(raw * this.#radixInverse[name], p);
+  }
+  readonly #radixInverse: Partial<Record<"fq" | "fr", bigint>> = {};
+
   putLimbs(at: number, limbs: readonly bigint[], lane?: 0 | 1): void {
-    const [first, stride] = lane === undefined ? [at, 4] : [at + 4 * lane, 8];
+    const { bytes } = this.layout;
+    const [first, stride] = lane === undefined ? [at, bytes] : [at + bytes * lane, 2 * bytes];
     for (const [i, limb] of limbs.entries()) {
-      if (limb < 0n || limb >> 32n !== 0n) throw new RangeError(`limb ${limb}`);
-      this.#view.setUint32(first + stride * i, Number(limb), true);
+      if (bytes === 8) this.#view.setFloat64(first + stride * i, Number(limb), true);
+      else if (limb < 0n || limb >> 32n !== 0n) throw new RangeError(`limb ${limb}`);
+      else this.#view.setUint32(first + stride * i, Number(limb), true);
     }
   }
 
   getLimbs(at: number, lane?: 0 | 1): bigint[] {
-    const [first, stride] = lane === undefined ? [at, 4] : [at + 4 * lane, 8];
-    return Array.from({ length: LIMBS }, (_, i) => BigInt(this.#view.getUint32(first + stride * i, true)));
+    const { bytes, limbs } = this.layout;
+    const [first, stride] = lane === undefined ? [at, bytes] : [at + bytes * lane, 2 * bytes];
+    return Array.from({ length: limbs }, (_, i) => {
+      const address = first + stride * i;
+      // BigInt refuses what is no integer
+      return BigInt(bytes === 8 ? this.#view.getFloat64(address, true) : this.#view.getUint32(address, true));
+    });
   }
 
   /** Puts an integer with normal limbs. */
   putRaw(at: number, value: bigint, lane?: 0 | 1): void {
-    this.putLimbs(at, splitLimbs(value), lane);
+    this.putLimbs(at, this.layout.split(value), lane);
   }
 
   /** The integer at an address; its limbs must be normal. */
   getRaw(at: number, lane?: 0 | 1): bigint {
     const limbs = this.getLimbs(at, lane);
-    if (limbs.some((limb) => limb >= LIMB)) throw new Error(`limbs ${limbs} are not normal`);
-    return joinLimbs(limbs);
+    if (!this.layout.normal(limbs)) throw new Error(`limbs ${limbs} are not normal`);
+    return joinLimbs(this.layout, limbs);
+  }
+
+  /** The canonical representation of a field element. */
+  canonical(field: Field, value: bigint): bigint {
+    return this.layout.representations(this.toMont(field, value), field.p)[0]!;
   }
 
   /** Puts a field element in Montgomery form. */
-  put({ p, mont }: Field, at: number, value: bigint, lane?: 0 | 1): void {
-    this.putRaw(at, (value * mont) % p, lane);
+  put(field: Field, at: number, value: bigint, lane?: 0 | 1): void {
+    this.putRaw(at, this.canonical(field, value), lane);
   }
 
   /** The field element at an address; it must be normal. */
-  get({ p, montInverse }: Field, at: number, lane?: 0 | 1): bigint {
+  get(field: Field, at: number, lane?: 0 | 1): bigint {
     const raw = this.getRaw(at, lane);
-    if (raw >= 2n * p) throw new Error(`${raw} is not below 2p`);
-    return (raw * montInverse) % p;
+    if (!this.layout.representations(mod(raw, field.p), field.p).includes(raw)) throw new Error(`${raw} is not normal`);
+    return this.fromMont(field, raw);
   }
 
   // ---- points
 
-  /** Puts an affine point; `multiples[i]` times p is added to coordinate i. */
-  putAffine(group: Group, at: number, coords: Coords, multiples: readonly bigint[] = []): void {
+  /** Puts an affine point. With `other`, coordinates that have a second representation stand in that one. */
+  putAffine(group: Group, at: number, coords: Coords, other = false): void {
     this.fill(at, this.call(`${group.name}_pointSize`), 0);
     for (const [i, value] of coords.entries()) {
-      const raw = ((value * FQ.mont) % Q) + (multiples[i] ?? 0n) * Q;
-      if (group.degree === 1) this.putRaw(at + ELEMENT * i, raw);
-      else this.putRaw(at + PAIR * (i >> 1), raw, (i & 1) as 0 | 1);
+      const [usual, second] = this.layout.representations(this.toMont(FQ, value), Q);
+      const raw = other ? (second ?? usual!) : usual!;
+      if (group.degree === 1) this.putRaw(at + this.element * i, raw);
+      else this.putRaw(at + this.pair * (i >> 1), raw, (i & 1) as 0 | 1);
     }
   }
 
   /** A new affine point. */
-  affine(group: Group, coords: Coords): number {
+  affine(group: Group, coords: Coords, other = false): number {
     const at = this.alloc(this.call(`${group.name}_pointSize`));
-    this.putAffine(group, at, coords);
+    this.putAffine(group, at, coords, other);
     return at;
   }
 
@@ -380,23 +505,24 @@ export class TestKernel {
     const size = this.call(`${group.name}_pointSize`);
     if (this.#bytes.subarray(at, at + size).every((byte) => byte === 0)) return [];
     return group.degree === 1
-      ? [this.get(FQ, at), this.get(FQ, at + ELEMENT)]
-      : [0, 1, 2, 3].map((i) => this.get(FQ, at + PAIR * (i >> 1), (i & 1) as 0 | 1));
+      ? [this.get(FQ, at), this.get(FQ, at + this.element)]
+      : [0, 1, 2, 3].map((i) => this.get(FQ, at + this.pair * (i >> 1), (i & 1) as 0 | 1));
   }
 
   /** A new Jacobian point with the given Z (in fq). */
   jacobian(group: Group, coords: Coords, z = 1n): number {
     const { name, degree } = group;
-    const out = this.alloc(this.call(`${name}_jacobianSize`));
-    this.fill(out, this.call(`${name}_jacobianSize`), 0);
+    const size = this.call(`${name}_jacobianSize`);
+    const out = this.alloc(size);
+    this.fill(out, size, 0);
     if (coords.length === 0) {
       // X and Y of infinity may be anything
-      this.fill(out, 2 * degree * ELEMENT, 1);
+      this.fill(out, 2 * degree * this.element, 1);
       return out;
     }
     const all = coords.map((value, i) => Fp.mul(value, i < degree ? Fp.sqr(z) : Fp.mul(Fp.sqr(z), z)));
     this.putAffine(group, out, all);
-    this.put(FQ, out + 2 * degree * ELEMENT, z, degree === 2 ? 0 : undefined);
+    this.put(FQ, out + 2 * degree * this.element, z, degree === 2 ? 0 : undefined);
     return out;
   }
 
@@ -404,17 +530,17 @@ export class TestKernel {
   getJacobian({ degree }: Group, at: number): Coords {
     const get = (i: number): bigint[] =>
       degree === 1
-        ? [this.get(FQ, at + ELEMENT * i)]
-        : [this.get(FQ, at + PAIR * i, 0), this.get(FQ, at + PAIR * i, 1)];
-    const zAt = at + 2 * degree * ELEMENT;
-    if (this.#bytes.subarray(zAt, zAt + degree * ELEMENT).every((byte) => byte === 0)) return [];
+        ? [this.get(FQ, at + this.element * i)]
+        : [this.get(FQ, at + this.pair * i, 0), this.get(FQ, at + this.pair * i, 1)];
+    const zAt = at + 2 * degree * this.element;
+    if (this.#bytes.subarray(zAt, zAt + degree * this.element).every((byte) => byte === 0)) return [];
     const [x, y, z] = [0, 1, 2].map((i) => {
       const [c0, c1 = 0n] = get(i);
       return fq2(c0!, c1);
     });
-    const inverse = Fp2.inv(z!);
-    const squared = Fp2.sqr(inverse);
-    const [ax, ay] = [Fp2.mul(x!, squared), Fp2.mul(y!, Fp2.mul(squared, inverse))];
+    const inverted = Fp2.inv(z!);
+    const squared = Fp2.sqr(inverted);
+    const [ax, ay] = [Fp2.mul(x!, squared), Fp2.mul(y!, Fp2.mul(squared, inverted))];
     return degree === 1 ? [ax.c0, ay.c0] : [ax.c0, ax.c1, ay.c0, ay.c1];
   }
 }

@@ -294,7 +294,10 @@ export class Engine {
     slot.current = undefined;
     slot.thread.hold(false);
     if (current === undefined) {
-      if ("error" in answer) return this.#fail(workerError(answer.error));
+      if ("error" in answer) {
+        this.#fail(workerError(answer.error));
+        return;
+      }
       slot.ready = true;
     } else {
       this.#complete(current.batch, current.index, answer);
