@@ -10,7 +10,7 @@ export let TLS: usize = 0;
 
 /** fq2: product scratch and inversion. */
 export const TLS_FQ2: usize = 0;
-/** Inversion scratch: 17 field elements. */
+/** Inversion scratch: 3 field elements. */
 export const TLS_INV: usize = 512;
 /** Curve formulas of G1 and G2: 24 elements of Fq2. */
 export const TLS_CURVE: usize = 1536;

@@ -212,3 +212,11 @@ export function table(title, rows) {
   );
   return [title, "-".repeat(title.length), ...text, ""].join("\n");
 }
+
+/**
+ * The thread counts of a case: all of them, or only the largest.
+ *
+ * @param {{ series?: boolean }} test
+ * @param {number[]} threads ascending
+ */
+export const threadsOf = ({ series }, threads) => (series ? threads : threads.slice(-1));

@@ -25,10 +25,12 @@ import { verify } from "./proofs/verify.mjs";
  * @typedef {object} ProofCase
  * @property {string} circuit name in `circuits/index.mjs`
  * @property {number} log2
- * @property {boolean} [series] whether to prove with every thread count, not only the largest
+ * @property {boolean} [series] whether to run with every thread count, not only the largest
+ *
+ * @typedef {Omit<ProofCase, "circuit">} KernelCase log2 of the terms of a sum and the length of a transform
  *
  * @typedef {object} Sizes
- * @property {number[]} kernels log2 of the terms of a sum and the length of a transform
+ * @property {KernelCase[]} kernels
  * @property {ProofCase[]} proofs
  * @property {number[]} setup
  * @property {number[]} verify
@@ -56,7 +58,7 @@ const SHORTHANDS = { kernels: ["field", "msm", "ntt"], proofs: ["warm", "cold"] 
 
 /** @type {Sizes} */
 const DEFAULT_SIZES = {
-  kernels: [12, 14, 16, 18],
+  kernels: [12, 14, 16, 18].map((log2) => ({ log2, series: log2 === 16 })),
   proofs: [
     ...[12, 13, 14, 15, 16, 17].map((log2) => ({ circuit: "poseidon-chain", log2, series: log2 === 15 })),
     { circuit: "sha256-blocks", log2: 16 },
@@ -67,7 +69,7 @@ const DEFAULT_SIZES = {
 };
 /** @type {Sizes} */
 const QUICK_SIZES = {
-  kernels: [8],
+  kernels: [{ log2: 8, series: true }],
   proofs: [
     { circuit: "poseidon-chain", log2: 8, series: true },
     { circuit: "squares", log2: 8 },
@@ -105,7 +107,7 @@ function threadCounts() {
 
 /** Every circuit at the sizes it can have, all thread counts. */
 const sizesOf = (/** @type {number[]} */ list) => ({
-  kernels: list,
+  kernels: list.map((log2) => ({ log2, series: true })),
   proofs: Object.entries(FAMILIES).flatMap(
     ([
       circuit,

@@ -64,6 +64,79 @@ export function glv() {
   return { lambda, a1, b1, a2, b2, g1: rounded(b2), g2: rounded(b1) };
 }
 
+/**
+ * Inversion by Kaliski's almost inverse (IEEE Trans. Computers 44/8, 1995) on the canonical integer: a^-1·2^k after k steps,
+ * bits ≤ k ≤ 2·bits of p; products with powers of two and a constant take 2^k off and bring the result into Montgomery form.
+ * About three times as fast as a power a^(p-2).
+ */
+function inverseSource(p) {
+  const four = range(4);
+  const each = (f) => four.map(f).join("\n      ");
+  /** x = (x - y) >> 1 for x > y. */
+  const halfDifference = (x, y) => `t0 = ${x}0 - ${y}0; b = u64(${x}0 < ${y}0);
+      t1 = ${x}1 - ${y}1 - b; b = u64(${x}1 < ${y}1 || (${x}1 == ${y}1 && b != 0));
+      t2 = ${x}2 - ${y}2 - b; b = u64(${x}2 < ${y}2 || (${x}2 == ${y}2 && b != 0));
+      t3 = ${x}3 - ${y}3 - b;
+      ${x}0 = (t0 >> 1) | (t1 << 63); ${x}1 = (t1 >> 1) | (t2 << 63); ${x}2 = (t2 >> 1) | (t3 << 63); ${x}3 = t3 >> 1;`;
+  const half = (x) =>
+    `${x}0 = (${x}0 >> 1) | (${x}1 << 63); ${x}1 = (${x}1 >> 1) | (${x}2 << 63); ${x}2 = (${x}2 >> 1) | (${x}3 << 63); ${x}3 >>= 1;`;
+  const double = (x) =>
+    `${x}3 = (${x}3 << 1) | (${x}2 >> 63); ${x}2 = (${x}2 << 1) | (${x}1 >> 63); ${x}1 = (${x}1 << 1) | (${x}0 >> 63); ${x}0 <<= 1;`;
+  const addTo = (x, y) => `t0 = ${x}0 + ${y}0; b = u64(t0 < ${x}0); ${x}0 = t0;
+      t1 = ${x}1 + ${y}1 + b; b = u64(t1 < ${x}1 || (t1 == ${x}1 && b != 0)); ${x}1 = t1;
+      t2 = ${x}2 + ${y}2 + b; b = u64(t2 < ${x}2 || (t2 == ${x}2 && b != 0)); ${x}2 = t2;
+      ${x}3 += ${y}3 + b;`;
+  const greater = `u3 > v3 || (u3 == v3 && (u2 > v2 || (u2 == v2 && (u1 > v1 || (u1 == v1 && u0 > v0)))))`;
+  return `/** out = 1/a, 0 for 0; a normal. scratch: 3 elements. Not constant time. */
+export function inv(out: usize, a: usize, scratch: usize): void {
+  canonical(scratch, a);
+  if (isLiteralZero(scratch)) { setZero(out); return; }
+  toBytes(scratch, scratch);
+  ${words(p, 64, 4)
+    .map((x, i) => `let u${i}: u64 = ${x}, v${i} = load<u64>(scratch, ${8 * i}), r${i}: u64 = 0, s${i}: u64 = ${i === 0 ? 1 : 0};`)
+    .join("\n  ")}
+  let t0: u64, t1: u64, t2: u64, t3: u64, b: u64;
+  let k: u32 = 0;
+  while ((v0 | v1 | v2 | v3) != 0) {
+    if ((u0 & 1) == 0) {
+      ${half("u")}
+      ${double("s")}
+    } else if ((v0 & 1) == 0) {
+      ${half("v")}
+      ${double("r")}
+    } else if (${greater}) {
+      ${halfDifference("u", "v")}
+      ${addTo("r", "s")}
+      ${double("s")}
+    } else {
+      ${halfDifference("v", "u")}
+      ${addTo("s", "r")}
+      ${double("r")}
+    }
+    k++;
+  }
+  // r < 2p is -a^-1·2^k; 2^(512-k) in two factors, each below p
+  ${each((i) => `store<u64>(scratch, r${i}, ${8 * i});`)}
+  fromBytes(out, scratch);
+  const rest: u32 = 512 - k, first: u32 = rest < 250 ? rest : 250;
+  power(scratch, first);
+  mul(out, out, scratch);
+  power(scratch, rest - first);
+  mul(out, out, scratch);
+  mul(out, out, INVERSE_FACTOR);
+  neg(out, out);
+}
+
+/** out = the integer 2^k, k < 256; out: room for two elements. */
+function power(out: usize, k: u32): void {
+  const t = out + 48;
+  memory.fill(t, 0, 32);
+  store<u8>(t + usize(k >> 3), u8(u32(1) << (k & 7)));
+  fromBytes(out, t);
+}
+`;
+}
+
 /** Source that is the same for every arithmetic: conversions, inversion, comparisons with p. */
 export function commonSource(name, p) {
   const fr = () => {
@@ -119,20 +192,6 @@ export function bytesBelowP(src: usize): bool {
 }
 const P_BYTES: usize = ${data("u64", words(p, 64, 4))};
 
-/** out = a^(p-2): the inverse, 0 for 0. 4-bit windows; scratch: 17 elements. */
-export function inv(out: usize, a: usize, scratch: usize): void {
-  const acc = scratch + 16 * SIZE;
-  setOne(scratch);
-  copy(scratch + SIZE, a);
-  for (let i: usize = 2; i < 16; i++) mul(scratch + i * SIZE, scratch + (i - 1) * SIZE, a);
-  setOne(acc);
-  for (let i = 63; i >= 0; i--) {
-    if (i != 63) { sqr(acc, acc); sqr(acc, acc); sqr(acc, acc); sqr(acc, acc); }
-    const d = usize((load<u8>(P_MINUS_2 + (usize(i) >> 1)) >> ((u8(i) & 1) << 2)) & 15);
-    if (d != 0) mul(acc, acc, scratch + d * SIZE);
-  }
-  copy(out, acc);
-}
-const P_MINUS_2: usize = ${data("u8", words(p - 2n, 8, 32))};
+${inverseSource(p)}
 ${name === "fr" ? fr() : ""}`;
 }

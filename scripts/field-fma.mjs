@@ -524,6 +524,8 @@ const R2: usize = ${element(R * R)};
 const FROM_R256: usize = ${element(R * R * invMod(1n << 256n, p))};
 // x·2^255 -> x·2^256
 const TO_R256: usize = ${element(1n << 256n)};
+// takes 2^512 off and two factors 1/R, and brings an inverse into Montgomery form, see inv
+const INVERSE_FACTOR: usize = ${element((R * R * R * R * R * invMod(1n << 512n, p)) % p)};
 // c·2^512 -> c·2^510
 const FROM_R512: usize = ${element(R * R * R * invMod(1n << 512n, p))};
 const CONSTANTS: usize = ${data(

@@ -62,6 +62,8 @@ const R2: usize = ${data("u32", limbs((R * R) % p))};
 const FROM_R256: usize = ${data("u32", limbs((R * R * invMod(1n << 256n, p)) % p))};
 // x·2^261 -> x·2^256
 const TO_R256: usize = ${data("u32", limbs((1n << 256n) % p))};
+// takes 2^512 off and two factors 1/R, and brings an inverse into Montgomery form, see inv
+const INVERSE_FACTOR: usize = ${data("u32", limbs((R * R * R * R * R * invMod(1n << 512n, p)) % p))};
 // c·2^512 -> c·2^522
 const FROM_R512: usize = ${data("u32", limbs((R * R * R * invMod(1n << 512n, p)) % p))};
 `);

@@ -13,9 +13,14 @@ import { digitsSize, msmTasks, windowBits, windowCount } from "../../dist/prover
 
 /** @typedef {"g1" | "g2"} Group */
 
-/** An engine whose memory holds the constants of the curve. */
-export async function createEngine(/** @type {number} */ threads) {
-  const engine = await Engine.create({ threads });
+/**
+ * An engine whose memory holds the constants of the curve.
+ *
+ * @param {number} threads
+ * @param {"int" | "fma"} [arithmetic] default: the faster one that works here
+ */
+export async function createEngine(threads, arithmetic) {
+  const engine = await Engine.create({ threads, arithmetic });
   return { engine, constants: putConstants(engine) };
 }
 
@@ -144,7 +149,7 @@ export async function msm(
   const windows = windowCount(bits);
   const parts = Math.max(1, Math.ceil(engine.threads / 8));
   const size = kernel[`${group}_jacobianSize`]();
-  const blocks = [scalars.length, n * 36, digitsSize(n, bits), parts * windows * size].map((bytes) =>
+  const blocks = [scalars.length, n * engine.fieldBytes, digitsSize(n, bits), parts * windows * size].map((bytes) =>
     heap.alloc(bytes),
   );
   const [values, limbs, address, results] = blocks;

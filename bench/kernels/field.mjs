@@ -4,7 +4,7 @@
  *
  * - chain: every product needs the one before (latency);
  * - independent: the products do not depend on each other (throughput);
- * - pair: two products in one call, only there in chunkproof.
+ * - pairs: two independent products in one call, what chunkproof's inner loops are made of; snarkjs has one in a call.
  *
  * @module
  */
@@ -46,217 +46,205 @@ function powMod(/** @type {bigint} */ a, /** @type {bigint} */ e, /** @type {big
   return result;
 }
 
-/** @typedef {[bigint, bigint]} Complex */
+/**
+ * Residues that stand together in memory: one, the two lanes of a pair, or c0 and c1 of Fq2.
+ *
+ * @typedef {readonly bigint[]} Element
+ */
 
-const mulComplex = (/** @type {Complex} */ [a, b], /** @type {Complex} */ [c, d], m = FQ_MODULUS) =>
-  /** @type {Complex} */ ([(a * c + (m - b) * d) % m, (a * d + b * c) % m]);
+/** Product in Fq2 = Fq[u]/(u² + 1). */
+function mulFq2(/** @type {Element} */ [a, b], /** @type {Element} */ [c, d]) {
+  const q = FQ_MODULUS;
+  return [(a * c + (q - b) * d) % q, (a * d + b * c) % q];
+}
 
-function powComplex(/** @type {Complex} */ a, /** @type {number} */ e) {
-  /** @type {Complex} */
+function powFq2(/** @type {Element} */ a, /** @type {number} */ e) {
+  /** @type {Element} */
   let result = [1n, 0n];
-  for (let base = a, k = e; k > 0; k >>= 1, base = mulComplex(base, base)) if (k & 1) result = mulComplex(result, base);
+  for (let base = a, k = e; k > 0; k >>= 1, base = mulFq2(base, base)) if (k & 1) result = mulFq2(result, base);
   return result;
 }
 
+const MODULUS = { fq: FQ_MODULUS, fr: FR_MODULUS };
 const X = 0x1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdefn;
 const Y = 0x0fedcba987654321fedcba0987654321fedcba0987654321fedcba0987654321n;
-const FIELDS = { fq: FQ_MODULUS, fr: FR_MODULUS };
+
+/**
+ * @typedef {object} Case
+ * @property {string} name
+ * @property {"chain" | "independent" | "pairs"} kind
+ * @property {"fq" | "fr" | "fq2"} field
+ * @property {string} ours export of chunkproof's module
+ * @property {string} theirs export of snarkjs' module
+ * @property {(x: Element, y: Element, n: number) => Element} expected after n calls
+ *
+ * @typedef {object} Side
+ * @property {(element: Element) => number} alloc room for such an element
+ * @property {(field: Case["field"], at: number, element: Element, pair: boolean) => void} put
+ * @property {(field: Case["field"], at: number, pair: boolean) => Element} get
+ */
+
+/** @type {Case[]} */
+const CASES = [
+  .../** @type {const} */ (["fq", "fr"]).flatMap((field) => {
+    const p = MODULUS[field];
+    const [ours, theirs] = [field, field === "fq" ? "f1m" : "frm"];
+    const mul = { name: `${field} mul`, field, ours: `${ours}_mul`, theirs: `${theirs}_mul` };
+    const product = (/** @type {Element} */ [x], /** @type {Element} */ [y]) => [(x * y) % p];
+    return [
+      /** @type {Case} */ ({
+        ...mul,
+        kind: "chain",
+        expected: ([x], [y], n) => [(x * powMod(y, BigInt(n), p)) % p],
+      }),
+      /** @type {Case} */ ({ ...mul, kind: "independent", expected: product }),
+      /** @type {Case} */ ({ ...mul, kind: "pairs", ours: `${ours}_mul2`, expected: product }),
+      /** @type {Case} */ ({
+        name: `${field} square`,
+        kind: "chain",
+        field,
+        ours: `${ours}_sqr`,
+        theirs: `${theirs}_square`,
+        expected: ([x], _, n) => [powMod(x, powMod(2n, BigInt(n), p - 1n), p)],
+      }),
+    ];
+  }),
+  {
+    name: "fq2 mul",
+    kind: "chain",
+    field: "fq2",
+    ours: "fq2_mul",
+    theirs: "f2m_mul",
+    expected: (x, y, n) => mulFq2(x, powFq2(y, n)),
+  },
+];
 
 /** @param {import("../run.mjs").Options} options */
 export async function field({ quick, budget, report }) {
   const n = quick ? 1 << 12 : 1 << 20;
-  const { engine } = await createEngine(1);
   const curve = await snarkjsCurve(1);
+  const engines = [];
   try {
-    const ours = oursOf(engine);
-    const theirs = theirsOf(curve);
-    for (const f of /** @type {const} */ (["fq", "fr"])) {
-      const p = FIELDS[f];
-      const [x, y] = [X % p, Y % p];
-      const chained = (x * powMod(y, BigInt(n), p)) % p;
-      const squared = powMod(x, powMod(2n, BigInt(n), p - 1n), p);
-      const contenders = (
-        /** @type {string} */ op,
-        /** @type {(side: any) => any} */ make,
-        /** @type {bigint} */ expected,
-      ) =>
-        Object.entries({ snarkjs: theirs, chunkproof: ours }).map(([name, side]) => {
-          const { run, result } = make(side);
-          return {
-            name,
-            perRun: n,
-            prepare: () => side.reset(f, x, y),
-            run: () => run(n),
-            check: () => must(result() === expected, `${name} ${f} ${op}`),
-          };
-        });
-      const chain = contenders("chain", (side) => side.chain(f), chained);
-      report(await compare(`${f} mul`, { kind: "chain" }, chain, budget, "ns"));
-      const independent = contenders("independent", (side) => side.independent(f), (x * y) % p);
-      const pair = ours.pair(f, x, y);
-      independent.push({
-        name: "chunkproof, pair",
-        perRun: 2 * n,
-        prepare: pair.reset,
-        run: () => pair.run(n),
-        check: () =>
-          must(
-            pair.result().every((z) => z === (x * y) % p),
-            `pair ${f}`,
-          ),
+    for (const arithmetic of /** @type {const} */ (["int", "fma"])) {
+      const made = await createEngine(1, arithmetic).catch((error) => {
+        // not every machine has a fused multiply-add
+        if (error.code !== "ARITHMETIC_UNSUPPORTED") throw error;
       });
-      report(await compare(`${f} mul`, { kind: "independent" }, independent, budget, "ns"));
-      report(
-        await compare(
-          `${f} square`,
-          { kind: "chain" },
-          contenders("square", (side) => side.square(f), squared),
-          budget,
-          "ns",
-        ),
-      );
+      if (made !== undefined) engines.push(made.engine);
     }
-
-    /** @type {[Complex, Complex]} */
-    const [x2, y2] = [
-      [X % FQ_MODULUS, Y % FQ_MODULUS],
-      [Y % FQ_MODULUS, X % FQ_MODULUS],
-    ];
-    const expected = mulComplex(x2, powComplex(y2, n));
-    const fq2 = Object.entries({ snarkjs: theirs, chunkproof: ours }).map(([name, side]) => {
-      const { reset, run, result } = side.fq2(x2, y2);
-      const check = () => must(String(result()) === String(expected), `${name} fq2`);
-      return { name, perRun: n, prepare: reset, run: () => run(n), check };
-    });
-    report(await compare("fq2 mul", { kind: "chain" }, fq2, budget, "ns"));
+    for (const test of CASES) {
+      const sides = [
+        contender("snarkjs", theirsOf(curve), curve.tm.instance.exports[test.theirs], test, n, { outFirst: false }),
+        ...engines.map((engine) =>
+          contender(`chunkproof, ${engine.arithmetic}`, oursOf(engine), engine.kernel[test.ours], test, n, {
+            outFirst: true,
+          }),
+        ),
+      ];
+      report(await compare(test.name, { kind: test.kind }, sides, budget, "ns"));
+    }
   } finally {
-    await engine.close();
+    for (const engine of engines) await engine.close();
   }
 }
 
-const littleEndian = (/** @type {bigint} */ x) => Buffer.from(x.toString(16).padStart(64, "0"), "hex").reverse();
-const fromLittleEndian = (/** @type {Uint8Array} */ bytes) =>
-  BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`);
-
-/** chunkproof: 36-byte elements of nine limbs, `f(out, a, b)`. */
-function oursOf(/** @type {import("../../dist/prover/wasm/engine.js").Engine} */ engine) {
-  const { heap, kernel } = engine;
-  const [x, y, z, t] = Array.from({ length: 4 }, () => heap.alloc(80));
-  const read = (/** @type {string} */ f, /** @type {number} */ at) => {
-    kernel[`${f}_fromMont`](t, at);
-    const bytes = heap.alloc(32);
-    kernel[`${f}_toBytes`](bytes, t);
-    const value = fromLittleEndian(heap.view(bytes, 32));
-    heap.free(bytes);
-    return value;
-  };
-  const words = (/** @type {number} */ at, /** @type {number} */ n) => new Uint32Array(heap.bytes.buffer, at, n);
+/**
+ * @param {string} name
+ * @param {Side} side
+ * @param {Wasm} f
+ * @param {Case} test
+ * @param {number} n
+ * @param {{ outFirst: boolean }} convention whether the result comes first or last among the arguments
+ */
+function contender(name, side, f, { kind, field, expected }, n, { outFirst }) {
+  const p = MODULUS[field === "fr" ? "fr" : "fq"];
+  // only chunkproof has pairs
+  const pair = kind === "pairs" && outFirst;
+  const x = field === "fq2" || pair ? [X % p, Y % p] : [X % p];
+  const y = x.toReversed().map((c) => (c * Y) % p);
+  const at = { x: side.alloc(x), y: side.alloc(y), z: side.alloc(x) };
+  const inputs = f.length === 2 ? [at.x] : [at.x, at.y];
+  const out = kind === "chain" ? at.x : at.z;
+  const args = outFirst ? [out, ...inputs] : [...inputs, out];
+  const run = loop(f, args.length);
+  // lane by lane
+  const right = pair ? x.flatMap((c, i) => expected([c], [y[i]], n)) : expected(x, y, n);
   return {
-    reset(/** @type {"fq" | "fr"} */ f, /** @type {bigint} */ a, /** @type {bigint} */ b) {
-      putField(engine, f, x, a);
-      putField(engine, f, y, b);
+    name,
+    perRun: pair ? 2 * n : n,
+    prepare: () => {
+      side.put(field, at.x, x, pair);
+      side.put(field, at.y, y, pair);
     },
-    chain(/** @type {string} */ f) {
-      const run = loop(kernel[`${f}_mul`], 3);
-      return { run: (/** @type {number} */ n) => run(x, x, y, n), result: () => read(f, x) };
+    run: () => run(...args, n),
+    check: () => must(String(side.get(field, out, pair)) === String(right), `${name}: ${field}, ${kind}`),
+  };
+}
+
+const FIELD_SIZE = 32;
+const toBytes = (/** @type {bigint} */ x) => Buffer.from(x.toString(16).padStart(2 * FIELD_SIZE, "0"), "hex").reverse();
+const fromBytes = (/** @type {Uint8Array} */ bytes) => BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`);
+
+/**
+ * chunkproof: elements of `engine.fieldBytes`, two of them side by side in a pair, which is also what Fq2 is.
+ *
+ * @param {import("../../dist/prover/wasm/engine.js").Engine} engine
+ * @returns {Side}
+ */
+function oursOf(engine) {
+  const { heap, kernel, fieldBytes, pairBytes } = engine;
+  const bytes = heap.alloc(FIELD_SIZE);
+  const lanes = [heap.alloc(fieldBytes), heap.alloc(fieldBytes)];
+  const read = (/** @type {"fq" | "fr"} */ field, /** @type {number} */ at) => {
+    kernel[`${field}_fromMont`](lanes[0], at);
+    kernel[`${field}_toBytes`](bytes, lanes[0]);
+    return fromBytes(heap.view(bytes, FIELD_SIZE));
+  };
+  return {
+    alloc: () => heap.alloc(pairBytes),
+    put(field, at, element, pair) {
+      const base = field === "fr" ? "fr" : "fq";
+      if (!pair && field !== "fq2") return putField(engine, base, at, element[0]);
+      for (const i of [0, 1]) putField(engine, base, lanes[i], element[i]);
+      if (field === "fq2") kernel.fq2_join(at, lanes[0], lanes[1]);
+      else for (const i of [0, 1]) kernel[`${base}_putLane`](at, i, lanes[i]);
     },
-    independent(/** @type {string} */ f) {
-      const run = loop(kernel[`${f}_mul`], 3);
-      return { run: (/** @type {number} */ n) => run(z, x, y, n), result: () => read(f, z) };
-    },
-    square(/** @type {string} */ f) {
-      const run = loop(kernel[`${f}_sqr`], 2);
-      return { run: (/** @type {number} */ n) => run(x, x, n), result: () => read(f, x) };
-    },
-    /** Both lanes hold the same operands; limbs of a pair alternate. */
-    pair(/** @type {"fq" | "fr"} */ f, /** @type {bigint} */ a, /** @type {bigint} */ b) {
-      const run = loop(kernel[`${f}_mul2`], 3);
-      const [px, py, pz] = Array.from({ length: 3 }, () => heap.alloc(80));
-      return {
-        reset: () => {
-          this.reset(f, a, b);
-          for (const [to, from] of [
-            [px, x],
-            [py, y],
-          ]) {
-            for (let i = 0; i < 18; i++) words(to, 18)[i] = words(from, 9)[i >> 1];
-          }
-        },
-        run: (/** @type {number} */ n) => run(pz, px, py, n),
-        result: () =>
-          [0, 1].map((lane) => {
-            for (let i = 0; i < 9; i++) words(z, 9)[i] = words(pz, 18)[2 * i + lane];
-            return read(f, z);
-          }),
-      };
-    },
-    fq2(/** @type {Complex} */ a, /** @type {Complex} */ b) {
-      const run = loop(kernel.fq2_mul, 3);
-      const [px, py] = [heap.alloc(80), heap.alloc(80)];
-      return {
-        reset: () => {
-          for (const [to, [c0, c1]] of /** @type {[number, Complex][]} */ ([
-            [px, a],
-            [py, b],
-          ])) {
-            this.reset("fq", c0, c1);
-            kernel.fq2_join(to, x, y);
-          }
-        },
-        run: (/** @type {number} */ n) => run(px, px, py, n),
-        result: () => {
-          kernel.fq2_split(x, y, px);
-          return [read("fq", x), read("fq", y)];
-        },
-      };
+    get(field, at, pair) {
+      const base = field === "fr" ? "fr" : "fq";
+      if (!pair && field !== "fq2") return [read(base, at)];
+      const c = [heap.alloc(fieldBytes), heap.alloc(fieldBytes)];
+      if (field === "fq2") kernel.fq2_split(c[0], c[1], at);
+      else for (const i of [0, 1]) kernel[`${base}_getLane`](c[i], at, i);
+      const element = c.map((at) => read(base, at));
+      for (const at of c) heap.free(at);
+      return element;
     },
   };
 }
 
-/** The WebAssembly of snarkjs: 32-byte Montgomery elements, `f(a, b, out)`. */
-function theirsOf(/** @type {any} */ { tm }) {
+/**
+ * The WebAssembly of snarkjs: 32 bytes an element, Montgomery form.
+ *
+ * @param {any} curve
+ * @returns {Side}
+ */
+function theirsOf({ tm }) {
   const { exports } = tm.instance;
-  const module = { fq: "f1m", fr: "frm" };
-  const [x, y, z, t] = Array.from({ length: 4 }, () => tm.alloc(64));
-  const put = (/** @type {string} */ m, /** @type {number} */ at, /** @type {bigint} */ value) => {
-    tm.setBuff(at, littleEndian(value));
-    exports[`${m}_toMontgomery`](at, at);
-  };
-  const read = (/** @type {string} */ m, /** @type {number} */ at) => {
-    exports[`${m}_fromMontgomery`](at, t);
-    return fromLittleEndian(tm.getBuff(t, 32));
-  };
+  const moduleOf = (/** @type {string} */ field) => (field === "fr" ? "frm" : "f1m");
+  const temporary = tm.alloc(FIELD_SIZE);
   return {
-    reset(/** @type {"fq" | "fr"} */ f, /** @type {bigint} */ a, /** @type {bigint} */ b) {
-      put(module[f], x, a);
-      put(module[f], y, b);
+    alloc: (element) => tm.alloc(element.length * FIELD_SIZE),
+    put(field, at, element) {
+      for (const [i, c] of element.entries()) {
+        tm.setBuff(at + i * FIELD_SIZE, toBytes(c));
+        exports[`${moduleOf(field)}_toMontgomery`](at + i * FIELD_SIZE, at + i * FIELD_SIZE);
+      }
     },
-    chain(/** @type {"fq" | "fr"} */ f) {
-      const run = loop(exports[`${module[f]}_mul`], 3);
-      return { run: (/** @type {number} */ n) => run(x, y, x, n), result: () => read(module[f], x) };
-    },
-    independent(/** @type {"fq" | "fr"} */ f) {
-      const run = loop(exports[`${module[f]}_mul`], 3);
-      return { run: (/** @type {number} */ n) => run(x, y, z, n), result: () => read(module[f], z) };
-    },
-    square(/** @type {"fq" | "fr"} */ f) {
-      const run = loop(exports[`${module[f]}_square`], 2);
-      return { run: (/** @type {number} */ n) => run(x, x, n), result: () => read(module[f], x) };
-    },
-    fq2(/** @type {Complex} */ a, /** @type {Complex} */ b) {
-      const run = loop(exports.f2m_mul, 3);
-      return {
-        reset: () => {
-          for (const [at, value] of /** @type {[number, Complex][]} */ ([
-            [x, a],
-            [y, b],
-          ])) {
-            for (const i of [0, 1]) put("f1m", at + 32 * i, value[i]);
-          }
-        },
-        run: (/** @type {number} */ n) => run(x, y, x, n),
-        result: () => [0, 1].map((i) => read("f1m", x + 32 * i)),
-      };
+    get(field, at) {
+      return Array.from({ length: field === "fq2" ? 2 : 1 }, (_, i) => {
+        exports[`${moduleOf(field)}_fromMontgomery`](at + i * FIELD_SIZE, temporary);
+        return fromBytes(tm.getBuff(temporary, FIELD_SIZE));
+      });
     },
   };
 }

@@ -11,7 +11,7 @@
 import { bn254 } from "@noble/curves/bn254.js";
 import { FR_MODULUS } from "../../dist/formats/bn254.js";
 import { POINT_BYTES } from "../../dist/prover/wasm/field.js";
-import { compare, must } from "../_harness.mjs";
+import { compare, must, threadsOf } from "../_harness.mjs";
 import { snarkjsCurve } from "../baselines/snarkjs.mjs";
 import {
   createEngine,
@@ -28,21 +28,21 @@ const WITNESS_SIZE = 16;
 
 /** @param {import("../run.mjs").Options} options */
 export async function msm({ sizes, threads, budget, report, progress }) {
-  const largest = 2 ** Math.max(...sizes.kernels);
+  const largest = 2 ** Math.max(...sizes.kernels.map(({ log2 }) => log2));
   const logs = uniformScalars(largest, 2n);
   for (const group of /** @type {const} */ (["g1", "g2"])) {
     progress(`${largest} bases in ${group}`);
     const maker = await createEngine(Math.max(...threads));
     const points = await multiples(maker, group, logs);
     await maker.engine.close();
-    for (const log2 of sizes.kernels) {
+    for (const { log2, series } of sizes.kernels) {
       const n = 2 ** log2;
       const bases = points.slice(0, n * POINT_BYTES[group]);
       const families = { uniform: uniformScalars(n) };
       if (log2 === WITNESS_SIZE) Object.assign(families, { witness: witnessScalars(n) });
       for (const [scalars, values] of Object.entries(families)) {
         const expected = combination(group, logs, values);
-        for (const count of threads) {
+        for (const count of threadsOf({ series }, threads)) {
           const curve = await snarkjsCurve(count);
           const handle = await createEngine(count);
           try {

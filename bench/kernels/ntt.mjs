@@ -7,25 +7,20 @@
  * @module
  */
 
-import { FR_MODULUS } from "../../dist/formats/bn254.js";
+import { FIELD_SIZE, FR_MODULUS } from "../../dist/formats/bn254.js";
 import { invMod, powMod, rootOfUnity } from "../../dist/prover/wasm/constants.js";
 import { putField } from "../../dist/prover/wasm/field.js";
-import { compare, must } from "../_harness.mjs";
+import { compare, must, threadsOf } from "../_harness.mjs";
 import { snarkjsCurve } from "../baselines/snarkjs.mjs";
 import { createEngine, scalarAt, uniformScalars } from "./_engine.mjs";
 
-const PAIR_BYTES = 72;
-const LIMBS = 9;
-const LIMB_BITS = 29n;
-const LIMB_MASK = (1n << LIMB_BITS) - 1n;
-
 /** @param {import("../run.mjs").Options} options */
 export async function ntt({ sizes, threads, budget, report }) {
-  for (const log2 of sizes.kernels) {
+  for (const { log2, series } of sizes.kernels) {
     const n = 2 ** log2;
     const input = uniformScalars(n, 3n);
     const expected = [0, 1, n / 2 + 1, n - 1].map((i) => /** @type {const} */ ([i, cosetValue(input, log2, i)]));
-    for (const count of threads) {
+    for (const count of threadsOf({ series }, threads)) {
       const curve = await snarkjsCurve(count);
       const handle = await createEngine(count);
       try {
@@ -85,19 +80,19 @@ function cosetValue(/** @type {Uint8Array} */ values, /** @type {number} */ log2
 }
 
 /**
- * One polynomial through the prover's transforms. They are linear: canonical numbers in, redundant ones out.
+ * One polynomial through the prover's transforms.
  *
  * @param {import("./_engine.mjs").Handle} handle
  * @param {number} log2
  * @param {Uint8Array} input
  */
 async function cosetTransform({ engine }, log2, input) {
-  const { heap } = engine;
+  const { heap, kernel, fieldBytes, pairBytes } = engine;
   const n = 2 ** log2;
-  const size = (PAIR_BYTES * n) / 2;
+  const size = (pairBytes * n) / 2;
   const poly = heap.alloc(size);
-  const [twiddles, coset] = [heap.alloc(size + PAIR_BYTES), heap.alloc(size + PAIR_BYTES)];
-  const [root, shift, inverse] = [heap.alloc(80), heap.alloc(80), heap.alloc(80)];
+  const [twiddles, coset] = [heap.alloc(size + pairBytes), heap.alloc(size + pairBytes)];
+  const [element, bytes, root, shift, inverse] = Array.from({ length: 5 }, () => heap.alloc(fieldBytes));
   putField(engine, "fr", root, rootOfUnity(log2));
   putField(engine, "fr", shift, rootOfUnity(log2 + 1));
   putField(engine, "fr", inverse, invMod(BigInt(n), FR_MODULUS));
@@ -106,13 +101,13 @@ async function cosetTransform({ engine }, log2, input) {
     { calls: [["ntt_coset", coset, shift, inverse, log2]] },
   ]);
 
-  const start = new Uint32Array(size / 4);
   for (let i = 0; i < n; i++) {
-    let value = scalarAt(input, i);
-    for (let limb = 0; limb < LIMBS; limb++, value >>= LIMB_BITS) {
-      start[(i >> 1) * 2 * LIMBS + 2 * limb + (i & 1)] = Number(value & LIMB_MASK);
-    }
+    heap.view(bytes, FIELD_SIZE).set(input.subarray(i * FIELD_SIZE, (i + 1) * FIELD_SIZE));
+    kernel.fr_fromBytes(element, bytes);
+    kernel.fr_toMont(element, element);
+    kernel.fr_putLane(poly + (i >> 1) * pairBytes, i & 1, element);
   }
+  const start = heap.view(poly, size).slice();
   // as prove.ts cuts them
   const partBits = Math.max(0, Math.min(4, (log2 - 1) >> 1));
   const parts = 2 ** partBits;
@@ -126,19 +121,17 @@ async function cosetTransform({ engine }, log2, input) {
     each((p) => ["ntt_outerDit", poly, twiddles, log2, partBits, ...columns(p)]),
   ];
   return {
-    reset: () => heap.view(poly, size).set(new Uint8Array(start.buffer)),
+    reset: () => heap.view(poly, size).set(start),
     async run() {
       for (const tasks of rounds) await engine.run(/** @type {any} */ (tasks));
     },
     /** Value i of the result, which lies at position -i mod n. */
     value(/** @type {number} */ i) {
       const at = (n - i) % n;
-      const words = new Uint32Array(heap.bytes.buffer, poly, size / 4);
-      let value = 0n;
-      for (let limb = LIMBS - 1; limb >= 0; limb--) {
-        value = (value << LIMB_BITS) + BigInt(words[(at >> 1) * 2 * LIMBS + 2 * limb + (at & 1)]);
-      }
-      return value % FR_MODULUS;
+      kernel.fr_getLane(element, poly + (at >> 1) * pairBytes, at & 1);
+      kernel.fr_fromMont(element, element);
+      kernel.fr_toBytes(bytes, element);
+      return scalarAt(heap.view(bytes, FIELD_SIZE).slice(), 0);
     },
   };
 }

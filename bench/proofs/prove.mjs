@@ -2,7 +2,8 @@
  * Whole proofs. Every proof is verified by the other side's verifier.
  *
  * - warm: one process; threads started, code compiled, chunkproof's key loaded. snarkjs has no loaded key: it is given the
- *   zkey in memory and decodes it in every proof.
+ *   zkey in memory and decodes it in every proof. Where chunkproof has a faster arithmetic than integers, the integers are
+ *   timed too, at one size.
  * - cold: a process for each proof, from spawn to exit; files in the page cache. This is what compares with rapidsnark, and
  *   what the peak resident memory is taken from.
  *
@@ -16,7 +17,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadProvingKey, prove } from "chunkproof/prover";
 import { parseVerifyingKey, verify } from "chunkproof/verifier";
-import { compare, must } from "../_harness.mjs";
+import { compare, must, threadsOf } from "../_harness.mjs";
 import { RAPIDSNARK } from "../baselines/rapidsnark.mjs";
 import { snarkjs, snarkjsCurve } from "../baselines/snarkjs.mjs";
 import { artefacts } from "../circuits/index.mjs";
@@ -29,9 +30,8 @@ const here = (/** @type {string} */ file) => fileURLToPath(new URL(`../${file}`,
  * @param {import("../run.mjs").Options} options
  */
 function* cases({ sizes, threads }) {
-  const most = Math.max(...threads);
   for (const { circuit, log2, series } of sizes.proofs) {
-    for (const count of series ? threads : [most]) yield { circuit, log2, threads: count };
+    for (const count of threadsOf({ series }, threads)) yield { circuit, series, log2, threads: count };
   }
 }
 
@@ -48,27 +48,34 @@ function judges(/** @type {any} */ vk) {
 
 /** @param {import("../run.mjs").Options} options */
 export async function warm(options) {
-  for (const { circuit, ...params } of cases(options)) {
+  for (const { circuit, series, ...params } of cases(options)) {
     const { zkey, wtns, vk, info } = await artefacts(circuit, params.log2);
     const judge = judges(vk);
     const [zkeyBytes, wtnsBytes] = await Promise.all([readFile(zkey), readFile(wtns)]);
     await snarkjsCurve(params.threads);
     const key = await loadProvingKey(zkeyBytes, { threads: params.threads });
+    const keys = [key];
     try {
-      const ours = (/** @type {boolean} */ selfCheck) => ({
-        name: selfCheck ? "chunkproof" : "chunkproof, no self-check",
-        run: () => prove(key, wtnsBytes, { selfCheck }),
+      const contender = (/** @type {string} */ name, selfCheck = true, on = key) => ({
+        name,
+        run: () => prove(on, wtnsBytes, { selfCheck }),
         check: judge.snarkjs,
       });
-      const theirs = {
-        name: "snarkjs",
-        run: () => snarkjs.groth16.prove(zkeyBytes, wtnsBytes),
-        check: judge.chunkproof,
-      };
-      const row = await compare(`warm ${circuit}`, params, [theirs, ours(true), ours(false)], options.budget);
-      options.report({ ...row, circuit: info });
+      const contenders = [
+        { name: "snarkjs", run: () => snarkjs.groth16.prove(zkeyBytes, wtnsBytes), check: judge.chunkproof },
+        contender("chunkproof"),
+        contender("chunkproof, no self-check", false),
+      ];
+      const { arithmetic } = key.info();
+      if (series && arithmetic !== "int") {
+        const integers = await loadProvingKey(zkeyBytes, { threads: params.threads, arithmetic: "int" });
+        keys.push(integers);
+        contenders.push(contender("chunkproof, int", true, integers));
+      }
+      const row = await compare(`warm ${circuit}`, params, contenders, options.budget);
+      options.report({ ...row, circuit: { ...info, arithmetic } });
     } finally {
-      await key.close();
+      for (const key of keys) await key.close();
     }
   }
 }
@@ -77,7 +84,7 @@ export async function warm(options) {
 export async function cold(options) {
   const folder = await mkdtemp(join(tmpdir(), "chunkproof-bench-"));
   try {
-    for (const { circuit, ...params } of cases(options)) {
+    for (const { circuit, series: _, ...params } of cases(options)) {
       const { zkey, wtns, vk, info } = await artefacts(circuit, params.log2);
       const judge = judges(vk);
       const proofPath = join(folder, "proof.json");

@@ -16,8 +16,8 @@ import {
   type Source,
   type ThreadCount,
 } from "../prover/index.js";
-import { DEVELOPMENT_WARNING, exportVerifyingKey, setup } from "../setup/index.js";
 import { assertValid, parseVerifyingKey, VerifierError } from "../verifier/index.js";
+import { checkWritable } from "./files.js";
 import { EXIT, interruptSignal, Output, type OutputOptions } from "./output.js";
 
 interface ThreadOptions extends OutputOptions {
@@ -77,6 +77,7 @@ async function proveTo(
   out: Output,
   signal: AbortSignal,
 ): Promise<number> {
+  await checkWritable(proofPath, publicPath);
   const onProgress = out.progress();
   await using key = await loadProvingKey(zkey, { threads, signal, onProgress });
   const { proof, publicSignals } = await prove(key, witness, { signal, onProgress, selfCheck });
@@ -165,7 +166,10 @@ export function groth16Command(): Command {
       .argument("<zkey>", "proving key to write")
       .action((r1cs: string, zkeyPath: string, options: ThreadOptions) =>
         run("setup", options, async (out, signal) => {
+          // loaded only here: proving and verifying need not wait for it
+          const { DEVELOPMENT_WARNING, setup } = await import("../setup/index.js");
           out.warn(DEVELOPMENT_WARNING);
+          await checkWritable(zkeyPath);
           const { zkey, nConstraints, nVars, nPublic, domainSize } = await setup(r1cs, {
             threads: options.threads,
             signal,
@@ -191,6 +195,8 @@ export function groth16Command(): Command {
       .argument("<vkey.json>", "verifying key to write")
       .action((zkey: string, vkeyPath: string, options: OutputOptions) =>
         run("vkey", options, async (out, signal) => {
+          await checkWritable(vkeyPath);
+          const { exportVerifyingKey } = await import("../setup/index.js");
           const vk = await exportVerifyingKey(zkey, signal);
           await writeFileAtomic(vkeyPath, text(stringifyVerifyingKey(vk)));
           out.result(`verifying key with ${vk.nPublic} public signals written to ${vkeyPath}`, {

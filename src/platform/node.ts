@@ -160,12 +160,21 @@ export function startThread(): Thread {
   // its own argv and no inherited loaders: the worker needs neither
   const worker = new Worker(new URL("../prover/wasm/worker.js", import.meta.url), { execArgv: [] });
   worker.unref();
+  // a failure may come before anybody listens: without a listener it would end the process
+  let reason: string | undefined;
+  let listener: ((reason: string) => void) | undefined;
+  const fail = (text: string) => {
+    reason ??= text;
+    listener?.(reason);
+  };
+  worker.on("error", (error) => fail(error instanceof Error ? error.message : String(error)));
+  worker.on("exit", (code) => fail(`the thread ended with code ${code}`));
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.on("message", listener),
-    onFailure(listener) {
-      worker.on("error", (error) => listener(error instanceof Error ? error.message : String(error)));
-      worker.on("exit", (code) => listener(`the thread ended with code ${code}`));
+    onFailure(onFailure) {
+      listener = onFailure;
+      if (reason !== undefined) onFailure(reason);
     },
     hold: (held) => (held ? worker.ref() : worker.unref()),
     terminate: async () => {

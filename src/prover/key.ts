@@ -20,6 +20,7 @@ import {
   type ZkeyHeader,
 } from "../formats/zkey.js";
 import { parseVerifyingKey, type VerifyingKey } from "../verifier/index.js";
+import { allDone } from "./concurrency.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { invMod, MAX_DOMAIN_BITS, rootOfUnity } from "./wasm/constants.js";
 import { Engine, type EngineOptions } from "./wasm/engine.js";
@@ -177,9 +178,14 @@ export class ProvingKey {
 export async function loadProvingKey(source: Source, options: LoadOptions = {}): Promise<ProvingKey> {
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
-  const zkey = await openZkey(source, signal);
-  let engine: Engine | undefined;
+  // threads start and the module compiles while the header is read
+  const [opened, created] = await Promise.allSettled([openZkey(source, signal), Engine.create(options)]);
+  const zkey = opened.status === "fulfilled" ? opened.value : undefined;
+  const engine = created.status === "fulfilled" ? created.value : undefined;
   try {
+    if (opened.status === "rejected") throw opened.reason;
+    if (created.status === "rejected") throw created.reason;
+    if (zkey === undefined || engine === undefined) throw new Error("unreachable");
     const { header } = zkey;
     if (header.power > MAX_DOMAIN_BITS) {
       throw new ProverError("the domain is too large", {
@@ -189,15 +195,14 @@ export async function loadProvingKey(source: Source, options: LoadOptions = {}):
         got: `2^${header.power}`,
       });
     }
-    engine = await Engine.create(options);
-    const ic = await readIC(zkey);
-    const memory = await loadMemory(zkey, engine, signal, onProgress);
+    const loading = loadMemory(zkey, engine, signal, onProgress);
+    const [memory, ic] = await allDone([loading, readIC(zkey)] as const);
     return new ProvingKey(zkey.name, header, ic, engine, memory);
   } catch (error) {
     await engine?.close();
     throw error;
   } finally {
-    await zkey.close();
+    await zkey?.close();
   }
 }
 
@@ -218,14 +223,14 @@ async function loadMemory(
   const job: LoadJob = { zkey, engine, constants, signal, stage };
   // the sections side by side: each waits for its own reads, and the threads are kept busy by the others
   const tables = loadRoots(engine, header.power, signal);
-  const parts = await Promise.all([
+  const parts = await allDone([
     loadBases(job, "g2", ZKEY_SECTION.b2, 0),
     loadBases(job, "g1", ZKEY_SECTION.a, 0),
     loadBases(job, "g1", ZKEY_SECTION.h, 0),
     loadBases(job, "g1", ZKEY_SECTION.c, header.nPublic + 1),
     loadMatrices(job),
     tables,
-  ]);
+  ] as const);
   const [b2, a, h, c, matrices, roots] = parts;
   return { constants, bases: { a, b2, c, h }, matrices, ...roots };
 }

@@ -15,6 +15,7 @@ import { FIELD_SIZE, FR_MODULUS, readBigintLE } from "../formats/bn254.js";
 import { g1ToJson, g2ToJson, type ProofJson } from "../formats/json.js";
 import type { Source } from "../formats/source.js";
 import { assertValid } from "../verifier/index.js";
+import { allDone } from "./concurrency.js";
 import type { ProvingKey } from "./key.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { randomScalar } from "./random.js";
@@ -310,9 +311,4 @@ class Run {
     }
     return rounds;
   }
-}
-
-/** Waits for all, then throws the first failure: nothing must still write to memory that is given back. */
-async function allDone(promises: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(promises)) if (result.status === "rejected") throw result.reason;
 }

@@ -11,6 +11,7 @@
 import { FIELD_SIZE, FR_MODULUS } from "../formats/bn254.js";
 import type { R1cs, SparseMatrix } from "../formats/r1cs.js";
 import { ZKEY_COEF_SIZE } from "../formats/zkey.js";
+import { allDone } from "../prover/concurrency.js";
 import type { Stage } from "../prover/progress.js";
 import { invMod, powMod, rootOfUnity } from "../prover/wasm/constants.js";
 import type { Engine, Task } from "../prover/wasm/engine.js";
@@ -170,11 +171,6 @@ export function lagrangeFactor(power: number, tau: bigint): bigint {
   const n = 2n ** BigInt(power);
   const vanishing = powMod(tau, n, FR_MODULUS) + FR_MODULUS - 1n;
   return (vanishing * invMod(n, FR_MODULUS)) % FR_MODULUS;
-}
-
-/** Waits for all, then throws the first failure: nothing must still run when memory is given back. */
-export async function allDone(promises: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(promises)) if (result.status === "rejected") throw result.reason;
 }
 
 function bytesOf(words: Uint32Array): Uint8Array {

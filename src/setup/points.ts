@@ -6,12 +6,13 @@
 
 import { bn254 } from "@noble/curves/bn254.js";
 import { encodeG1, encodeG2, FIELD_SIZE, FR_MODULUS, G2_SIZE } from "../formats/bn254.js";
+import { allDone } from "../prover/concurrency.js";
 import type { Stage } from "../prover/progress.js";
 import { invMod, powMod, rootOfUnity } from "../prover/wasm/constants.js";
 import type { Engine } from "../prover/wasm/engine.js";
 import { type Group, kernelFunction, POINT_BYTES, putConstants, putField } from "../prover/wasm/field.js";
 import { type Call, SCRATCH } from "../prover/wasm/kernel.js";
-import { allDone, type Job, lagrangeFactor, type Polynomials } from "./evaluate.js";
+import { type Job, lagrangeFactor, type Polynomials } from "./evaluate.js";
 import { allocate, CHUNK, type Plan } from "./plan.js";
 import type { Trapdoors } from "./trapdoors.js";
 

@@ -19,6 +19,7 @@ import { type Arithmetic, compileKernel, instantiateKernel, type Kernel, PAGE } 
 export interface Build {
   readonly name: string;
   readonly arithmetic: Arithmetic;
+  readonly layout: Layout;
   readonly shared: boolean;
   /** How often to try a property: the code of both memories is the same, so that one of them is tried less. */
   runs(n: number): number;
@@ -28,6 +29,9 @@ export const BUILDS: readonly Build[] = (["int", "fma"] as const).flatMap((arith
   [false, true].map((shared) => ({
     name: `${arithmetic}, ${shared ? "shared" : "plain"} memory`,
     arithmetic,
+    get layout() {
+      return LAYOUTS[arithmetic];
+    },
     shared,
     runs: (n: number) => (shared ? Math.ceil(n / 5) : n),
   })),
@@ -276,9 +280,9 @@ export class TestKernel {
   /** Addresses of curve constants in the form that the kernel takes: b and β of each group. */
   readonly curve: Readonly<Record<"g1" | "g2", { b: number; beta: number }>>;
 
-  private constructor(module: WebAssembly.Module, { arithmetic, shared }: Build) {
+  private constructor(module: WebAssembly.Module, { layout, shared }: Build) {
     this.memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
-    this.layout = LAYOUTS[arithmetic];
+    this.layout = layout;
     this.element = this.layout.limbs * this.layout.bytes;
     this.pair = 2 * this.element;
     this.#bytes = Buffer.from(this.memory.buffer);
@@ -468,6 +472,14 @@ export class TestKernel {
     return this.layout.representations(this.toMont(field, value), field.p)[0]!;
   }
 
+  /** The field element at an address; it must be canonical (fma: close to p/2 both representations are). */
+  getCanonical(field: Field, at: number, lane?: 0 | 1): bigint {
+    const raw = this.getRaw(at, lane);
+    const value = this.get(field, at, lane);
+    if (this.layout.arithmetic === "int" && raw >= field.p) throw new Error(`${raw} is not canonical`);
+    return value;
+  }
+
   /** Puts a field element in Montgomery form. */
   put(field: Field, at: number, value: bigint, lane?: 0 | 1): void {
     this.putRaw(at, this.canonical(field, value), lane);
@@ -482,12 +494,13 @@ export class TestKernel {
 
   // ---- points
 
-  /** Puts an affine point. With `other`, coordinates that have a second representation stand in that one. */
+  /** Puts an affine point. With `other`, coordinates that a point may have in a second representation stand in that one. */
   putAffine(group: Group, at: number, coords: Coords, other = false): void {
     this.fill(at, this.call(`${group.name}_pointSize`), 0);
     for (const [i, value] of coords.entries()) {
       const [usual, second] = this.layout.representations(this.toMont(FQ, value), Q);
-      const raw = other ? (second ?? usual!) : usual!;
+      // points of int are below 1.001p
+      const raw = other && second !== undefined && 1000n * second <= 1001n * Q ? second : usual!;
       if (group.degree === 1) this.putRaw(at + this.element * i, raw);
       else this.putRaw(at + this.pair * (i >> 1), raw, (i & 1) as 0 | 1);
     }

@@ -106,6 +106,14 @@ async function chooseKernel(threaded: boolean, arithmetic: Arithmetic | "auto" =
   return { module: await compileKernel(threaded, arithmetic), arithmetic };
 }
 
+function newMemory(shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
+  } catch (cause) {
+    throw new ProverError("the host gives no memory", { code: "OUT_OF_MEMORY", expected: `${16 * PAGE} bytes`, cause });
+  }
+}
+
 /** Threads, memory and kernel of one key. */
 export class Engine {
   /** An instance on the calling thread, for what is too small to hand out. */
@@ -134,6 +142,7 @@ export class Engine {
     arithmetic: Arithmetic,
     threads: number,
     maxMemory: number | undefined,
+    started: readonly Thread[],
   ) {
     this.#module = module;
     this.#memory = memory;
@@ -146,6 +155,7 @@ export class Engine {
     this.heap = new Heap(memory, this.kernel.heapBase!(), maxMemory);
     this.#tlsSize = this.kernel.tlsSize!();
     this.kernel.setTls!(this.heap.alloc(this.#tlsSize));
+    for (const thread of started) this.#adopt(thread);
   }
 
   /**
@@ -154,18 +164,17 @@ export class Engine {
   static async create(options: EngineOptions = {}): Promise<Engine> {
     const threads = resolveThreads(options.threads);
     const threaded = sharedMemoryAvailable();
-    const { module, arithmetic } = await chooseKernel(threaded, options.arithmetic);
-    let memory: WebAssembly.Memory;
+    const started: Thread[] = [];
     try {
-      memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: threaded });
-    } catch (cause) {
-      throw new ProverError("the host gives no memory", {
-        code: "OUT_OF_MEMORY",
-        expected: `${16 * PAGE} bytes`,
-        cause,
-      });
+      // threads take as long to start as the module to compile
+      for (let i = 0; threaded && i < threads; i++) started.push(startThread());
+      const { module, arithmetic } = await chooseKernel(threaded, options.arithmetic);
+      const memory = newMemory(threaded);
+      return new Engine(module, memory, threaded, arithmetic, threads, options.maxMemory, started);
+    } catch (error) {
+      await Promise.all(started.map((thread) => thread.terminate()));
+      throw error;
     }
-    return new Engine(module, memory, threaded, arithmetic, threads, options.maxMemory);
   }
 
   /** Threads that tasks are spread over. */
@@ -240,7 +249,7 @@ export class Engine {
       if (slot === undefined) {
         if (this.#slots.length >= this.#limit) return;
         try {
-          this.#start();
+          this.#adopt(startThread());
         } catch (error) {
           this.#fail(error);
           return;
@@ -273,8 +282,7 @@ export class Engine {
     return address;
   }
 
-  #start(): void {
-    const thread = startThread();
+  #adopt(thread: Thread): void {
     const slot: Slot = { thread, scratch: 0, scratchSize: 0, ready: false, current: undefined };
     this.#slots.push(slot);
     thread.hold(true);

@@ -16,7 +16,7 @@ import {
   rootOfUnity,
 } from "../../../src/prover/wasm/constants.js";
 import { compileKernel } from "../../../src/prover/wasm/kernel.js";
-import { FQ, FR, G1, G2, LAMBDA, mod, Q, R } from "../../support/kernel.js";
+import { BUILDS, describeBuilds, G1, G2, LAMBDA, mod, Q, R } from "../../support/kernel.js";
 
 const { Fp2 } = bn254.fields;
 
@@ -105,25 +105,32 @@ test("the lattice of the GLV decomposition", () => {
   for (const half of [most([a1, a2]), most([b1, b2])]) expect(half).toBeLessThan((103n << 126n) / 100n);
 });
 
-test("Montgomery factors", () => {
-  for (const { p, mont, montInverse } of [FQ, FR]) {
-    expect(mont).toBe((1n << 261n) % p);
-    expect((mont * montInverse) % p).toBe(1n);
-    expect((1n << 261n) / p).toBe(169n);
+test("all builds have the same exports and import nothing but a memory", async () => {
+  const exports = [];
+  for (const { arithmetic, shared } of BUILDS) {
+    const module = await compileKernel(shared, arithmetic).catch((error) => {
+      if (error.code !== "ARITHMETIC_UNSUPPORTED") throw error;
+    });
+    // no relaxed SIMD here
+    if (module === undefined) continue;
+    exports.push(WebAssembly.Module.exports(module));
+    expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
+    const other = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: !shared });
+    expect(() => new WebAssembly.Instance(module, { env: { memory: other } })).toThrow(WebAssembly.LinkError);
+    // compiled once
+    expect(await compileKernel(shared, arithmetic)).toBe(module);
   }
+  for (const list of exports) expect(list).toEqual(exports[0]);
 });
 
-test("both builds have the same exports and import nothing but a memory", async () => {
-  const [plain, shared] = await Promise.all([compileKernel(false), compileKernel(true)]);
-  expect(WebAssembly.Module.exports(plain)).toEqual(WebAssembly.Module.exports(shared));
-  for (const [module, isShared] of [
-    [plain, false],
-    [shared, true],
-  ] as const) {
-    expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
-    const other = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: !isShared });
-    expect(() => new WebAssembly.Instance(module, { env: { memory: other } })).toThrow(WebAssembly.LinkError);
-  }
-  // compiled once
-  expect(await compileKernel(false)).toBe(plain);
+describeBuilds(({ layout }, kernel) => {
+  test("sizes of elements", () => {
+    const k = kernel();
+    expect(k.call("fieldSize")).toBe(layout.limbs * layout.bytes);
+    expect(k.call("pairSize")).toBe(2 * layout.limbs * layout.bytes);
+    expect(layout.radix).toBe(1n << (BigInt(layout.limbs) * layout.bits));
+    // room for unreduced sums
+    expect(layout.radix / Q).toBe(layout.arithmetic === "int" ? 169n : 2n);
+    expect(k.call("isFused")).toBe(1);
+  });
 });

@@ -5,20 +5,19 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { randomBelow, scalarEdges } from "../../support/arbitraries.js";
 import { scalarSource } from "../../support/groth16.js";
 import {
-  BUILDS,
   type Coords,
-  ELEMENT,
+  describeBuilds,
   FQ,
   fromZkeyPoint,
   GROUPS,
   type Group,
+  inverse,
   LAMBDA,
+  type Layout,
   mod,
-  PAIR,
   Q,
   R,
-  splitLimbs,
-  TestKernel,
+  type TestKernel,
   toBytes,
   zkeyPoint,
 } from "../../support/kernel.js";
@@ -27,23 +26,24 @@ import { randomTwistPoint } from "../../support/twist.js";
 const coefficient = fc.oneof(fc.constantFrom(0n, 1n, -1n, 2n, -2n), fc.bigInt({ min: -12n, max: 12n }));
 
 /**
- * Points whose coordinates are tiny in Montgomery form: only these have a second representation, p higher, below 1.001p.
- * Not all of them lie in the subgroup of order r; no addition needs that.
+ * Points with coordinates that have two representations: in `int` those that are tiny in Montgomery form, in `fma` those
+ * close to p/2. Not all of them lie in the subgroup of order r; no addition needs that.
  */
-function tinyPoints(group: Group): Coords[] {
+function ambiguousPoints(group: Group, { arithmetic, radix }: Layout): Coords[] {
+  const radixInverse = inverse(radix, Q);
   const found: Coords[] = [];
   for (let t = 1n; found.length < 4; t++) {
-    const c = (t * FQ.montInverse) % Q;
-    const point = group.lift(group.degree === 1 ? [c] : [c, t % 3n === 0n ? 0n : (5n * c) % Q]);
+    const value = (raw: bigint) => mod((arithmetic === "int" ? raw : (Q >> 1n) + raw) * radixInverse, Q);
+    const point = group.lift(group.degree === 1 ? [value(t)] : [value(t), t % 3n === 0n ? 0n : value(5n * t)]);
     if (point !== undefined) found.push(point);
   }
   return found;
 }
 
-describe.each(BUILDS)("%s build", (build) => {
+describeBuilds((build, kernel) => {
   let k: TestKernel;
-  beforeAll(async () => {
-    k = await TestKernel.open(build);
+  beforeAll(() => {
+    k = kernel();
   });
 
   describe.each(GROUPS)("$name", (group) => {
@@ -53,7 +53,7 @@ describe.each(BUILDS)("%s build", (build) => {
     const call = size;
 
     describe("batchAdd", () => {
-      type Summand = { point: Coords; multiples?: readonly bigint[] };
+      type Summand = { point: Coords; other?: boolean };
       interface Op {
         a: Summand;
         b: Summand;
@@ -66,11 +66,7 @@ describe.each(BUILDS)("%s build", (build) => {
         return k.scope(() => {
           const list = k.alloc(12 * ops.length);
           const results = ops.map(({ a, b, out }, i) => {
-            const put = ({ point, multiples }: Summand) => {
-              const at = k.alloc(size("pointSize"));
-              k.putAffine(group, at, point, multiples);
-              return at;
-            };
+            const put = ({ point, other }: Summand) => k.affine(group, point, other);
             const [p, q] = [put(a), put(b)];
             const result = out === "first" ? p : out === "second" ? q : k.alloc(size("pointSize"));
             k.putU32(list + 12 * i, p, q, result);
@@ -93,7 +89,7 @@ describe.each(BUILDS)("%s build", (build) => {
             const got = run(ops.map(({ a, b, out }) => ({ a: known(a), b: known(b), out })));
             expect(got).toEqual(ops.map(({ a, b }) => coords(a + b)));
           }),
-          { numRuns: 150 },
+          { numRuns: build.runs(150) },
         );
       });
 
@@ -145,32 +141,33 @@ describe.each(BUILDS)("%s build", (build) => {
       });
 
       test("coordinates with two representations are equal, opposite or different all the same", () => {
-        const tiny = tinyPoints(group);
-        const points = [...tiny, ...tiny.map(group.negate), [], coords(1n)];
-        const variants = points.flatMap((point) => {
-          const values = point.map((value) => (value * FQ.mont) % Q);
-          // p may be added to a coordinate below p/1000
-          const low = values.map((value) => (value < Q / 1000n ? 1n : 0n));
-          return [{ point }, { point, multiples: low }];
-        });
+        const ambiguous = ambiguousPoints(group, k.layout);
+        const points = [...ambiguous, ...ambiguous.map(group.negate), [], coords(1n)];
+        const variants = points.flatMap((point) => [{ point }, { point, other: true }]);
         const ops = variants.flatMap((a) => variants.map((b) => ({ a, b, out: "new" as const })));
         const got = run(ops);
         for (const [i, { a, b }] of ops.entries()) expect(got[i]).toEqual(group.sum(a.point, b.point));
-        expect(variants.some(({ multiples }) => multiples?.some((m) => m > 0n))).toBe(true);
+        // the second representation is another one
+        k.scope(() => {
+          for (const point of ambiguous) {
+            const [usual, other] = [k.affine(group, point), k.affine(group, point, true)];
+            expect(k.read(usual, k.element)).not.toEqual(k.read(other, k.element));
+            expect(k.getAffine(group, other)).toEqual(point);
+          }
+        });
       });
 
       test("abscissae with equal lowest limbs are still different", () => {
         if (group.degree === 2) return;
-        // x·R = t + 2^29·s: find two points with the same t, and with t and p - t
+        // lowest limbs t, t + p, t - p: what equal abscissae may have
+        const { bits, radix } = k.layout;
+        const radixInverse = inverse(radix, Q);
         const found: Coords[] = [];
-        for (let s = 1n; found.length < 6; s++) {
-          const point = group.lift([((12345n + (s << 29n)) * FQ.montInverse) % Q]);
-          if (point !== undefined) found.push(point);
-        }
-        for (let s = 1n; found.length < 9; s++) {
-          const raw = 12345n + splitLimbs(Q)[0]! + (s << 29n);
-          const point = group.lift([((raw % Q) * FQ.montInverse) % Q]);
-          if (point !== undefined) found.push(point);
+        for (const [i, low] of [12345n, 12345n + Q, 12345n - Q].map((x) => BigInt.asIntN(Number(bits), x)).entries()) {
+          for (let s = 1n; found.length < 4 * (i + 1); s++) {
+            const point = group.lift([mod((low + (s << bits)) * radixInverse, Q)]);
+            if (point !== undefined) found.push(point);
+          }
         }
         const ops = found.flatMap((a) => found.map((b) => ({ a: { point: a }, b: { point: b }, out: "new" as const })));
         expect(run(ops)).toEqual(ops.map(({ a, b }) => group.sum(a.point, b.point)));
@@ -199,7 +196,7 @@ describe.each(BUILDS)("%s build", (build) => {
               expect(k.getAffine(group, back)).toEqual(coords(a));
             });
           }),
-          { numRuns: 60 },
+          { numRuns: build.runs(60) },
         );
       });
 
@@ -215,7 +212,7 @@ describe.each(BUILDS)("%s build", (build) => {
             expect(jacobian("add", p, { point: coords(-a), z: w })).toEqual([]);
             expect(jacobian("double", p)).toEqual(coords(2n * a));
           }),
-          { numRuns: 100 },
+          { numRuns: build.runs(100) },
         );
       });
 
@@ -273,7 +270,7 @@ describe.each(BUILDS)("%s build", (build) => {
               expect(k.getJacobian(group, out)).toEqual(coords(want));
             });
           }),
-          { numRuns: 40 },
+          { numRuns: build.runs(40) },
         );
       });
     });
@@ -288,7 +285,10 @@ describe.each(BUILDS)("%s build", (build) => {
         k.scope(() => call("fromBytes", k.alloc(size("pointSize")), k.bytes(data), k.curve[name].b));
 
       test("round trip", () => {
-        for (const point of [...[0n, 1n, 2n, -1n, LAMBDA, 0x1234567n].map(coords), ...tinyPoints(group)]) {
+        for (const point of [
+          ...[0n, 1n, 2n, -1n, LAMBDA, 0x1234567n].map(coords),
+          ...ambiguousPoints(group, k.layout),
+        ]) {
           const data = zkeyPoint(group, point);
           expect(fromBytes(data)).toEqual({ code: 0, point });
           k.scope(() => {
@@ -301,15 +301,9 @@ describe.each(BUILDS)("%s build", (build) => {
       });
 
       test("toBytes of unreduced coordinates is canonical", () => {
-        for (const point of [...tinyPoints(group), coords(5n)]) {
+        for (const point of [...ambiguousPoints(group, k.layout), coords(5n)]) {
           k.scope(() => {
-            const [affine, out] = [k.alloc(size("pointSize")), k.alloc(bytes)];
-            k.putAffine(
-              group,
-              affine,
-              point,
-              point.map(() => 1n),
-            );
+            const [affine, out] = [k.affine(group, point, true), k.alloc(bytes)];
             call("toBytes", out, affine);
             expect(k.read(out, bytes)).toEqual(zkeyPoint(group, point));
           });
@@ -344,7 +338,7 @@ describe.each(BUILDS)("%s build", (build) => {
             fc.pre(point.join() !== group.negate(coords(n === 0n ? 1n : n)).join());
             expect(code(zkeyPoint(group, point))).toBe(2);
           }),
-          { numRuns: 60 },
+          { numRuns: build.runs(60) },
         );
         // (0, 0) is infinity, but nothing else with a zero abscissa or ordinate
         expect(
@@ -379,9 +373,9 @@ describe.each(BUILDS)("%s build", (build) => {
           const count = call("loadBases", bases, index, k.bytes(data), n, first, beta, b);
           const loaded = Array.from({ length: Math.max(0, count) }, (_, i) => {
             const at = bases + i * size("baseSize");
-            const step = group.degree === 1 ? ELEMENT : PAIR;
+            const step = group.degree === 1 ? k.element : k.pair;
             const lanes = group.degree === 1 ? [undefined] : ([0, 1] as const);
-            const values = [0, 1, 2].map((c) => lanes.map((lane) => k.getRaw(at + c * step, lane)));
+            const values = [0, 1, 2].map((c) => lanes.map((lane) => k.getCanonical(FQ, at + c * step, lane)));
             return { index: k.u32(index + 4 * i), values };
           });
           return { count, loaded };
@@ -400,8 +394,7 @@ describe.each(BUILDS)("%s build", (build) => {
           const image = coords(log * LAMBDA);
           expect(image.slice(group.degree)).toEqual(point.slice(group.degree));
           const want = [point.slice(0, group.degree), point.slice(group.degree), image.slice(0, group.degree)];
-          // canonical
-          expect(values).toEqual(want.map((coordinate) => coordinate.map((v) => (v * FQ.mont) % Q)));
+          expect(values).toEqual(want);
         }
       });
 
@@ -434,10 +427,8 @@ describe.each(BUILDS)("%s build", (build) => {
         return { at, scratch };
       };
       const multiply = ({ at, scratch }: { at: number; scratch: number }, scalars: readonly bigint[]) => {
-        const data = new Uint8Array(32 * scalars.length);
-        for (const [i, s] of scalars.entries()) data.set(toBytes(s), 32 * i);
         const out = k.alloc(bytes * scalars.length);
-        call("fixedMul", out, k.bytes(data), scalars.length, at, scratch);
+        call("fixedMul", out, k.scalars(scalars), scalars.length, at, scratch);
         return scalars.map((_, i) => fromZkeyPoint(k.read(out + bytes * i, bytes)));
       };
 

@@ -11,8 +11,8 @@ import { pathToFileURL } from "node:url";
 import type * as WorkerThreads from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Engine as EngineClass, EngineOptions, Task } from "../../../src/prover/wasm/engine.js";
-import type { Call } from "../../../src/prover/wasm/kernel.js";
-import { R, toBytes } from "../../support/kernel.js";
+import { type Call, SCRATCH } from "../../../src/prover/wasm/kernel.js";
+import { fromBytes, R, toBytes } from "../../support/kernel.js";
 
 type EngineModule = typeof import("../../../src/prover/wasm/engine.js");
 type Built = typeof import("../../support/built.js");
@@ -103,8 +103,8 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
     await engine.run(slow(engine, 200), { onTask: () => done++ });
     expect(done).toBe(200);
     expect(workers).toHaveLength(3);
-    const one = await open({ threads: 1 });
     workers.length = 0;
+    const one = await open({ threads: 1 });
     await one.run(slow(one, 20));
     expect(workers).toHaveLength(1);
     // more later
@@ -113,28 +113,42 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
     expect(workers).toHaveLength(2);
   });
 
+  test("with integers where asked for, with the best arithmetic otherwise", async () => {
+    const int = await open({ threads: 1, arithmetic: "int" });
+    expect(int.arithmetic).toBe("int");
+    await alive(int);
+    const best = await open({ threads: 1 });
+    const auto = await open({ threads: 1, arithmetic: "auto" });
+    expect(auto.arithmetic).toBe(best.arithmetic);
+    await alive(best);
+    await alive(auto);
+    const fma = await Engine.create({ arithmetic: "fma" }).catch((error) => error.code);
+    if (typeof fma === "string") expect([fma, best.arithmetic]).toEqual(["ARITHMETIC_UNSUPPORTED", "int"]);
+    else {
+      engines.push(fma);
+      expect([fma.arithmetic, best.arithmetic]).toEqual(["fma", "fma"]);
+    }
+  });
+
   test("each thread has scratch memory of its own", async () => {
     const engine = await open({ threads: 4 });
-    // long inversions with the scratch of the thread: two on the same scratch would spoil each other
+    // inversions in place in the thread's scratch: two threads on the same scratch would spoil each other's
+    const { fieldBytes } = engine;
     const inputs = Array.from({ length: 40 }, (_, i) => {
-      const at = engine.heap.alloc(64);
-      engine.kernel.fr_fromBytes!(at, put(engine, BigInt(i + 2)));
+      const [at, bytes] = [engine.heap.alloc(fieldBytes), put(engine, BigInt(i + 2))];
+      engine.kernel.fr_fromBytes!(at, bytes);
       engine.kernel.fr_toMont!(at, at);
-      return at;
+      return { at, bytes };
     });
-    const before = inputs.map((at) => engine.heap.view(at, 36).slice());
-    const twice: Task[] = inputs.map((at) => ({
-      calls: Array.from({ length: 50 }, () => ["fr_inv", at, at, -1] as const),
-      scratch: 17 * 36,
+    const twice: Task[] = inputs.map(({ at }) => ({
+      calls: Array.from({ length: 50 }, () => ["fr_inv", at, at, SCRATCH] as const),
+      scratch: 17 * fieldBytes,
     }));
     await engine.run(twice);
-    for (const [i, at] of inputs.entries()) {
-      engine.kernel.fr_canonical!(at, at);
-      const want = before[i]!;
-      const copy = engine.heap.alloc(64);
-      engine.heap.view(copy, 36).set(want);
-      engine.kernel.fr_canonical!(copy, copy);
-      expect(engine.heap.view(at, 36).slice()).toEqual(engine.heap.view(copy, 36).slice());
+    for (const [i, { at, bytes }] of inputs.entries()) {
+      engine.kernel.fr_fromMont!(at, at);
+      engine.kernel.fr_toBytes!(bytes, at);
+      expect(fromBytes(engine.heap.view(bytes, 32))).toBe(BigInt(i + 2));
     }
   });
 
@@ -184,6 +198,11 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
       expect(await engine.run([{ ...answers(engine, [1])[0]!, scratch: 2 ** 18 }])).toEqual([[1]]);
     });
 
+    test("no memory for a thread is OUT_OF_MEMORY, and leaves no thread behind", async () => {
+      await expect(Engine.create({ threads: 2, maxMemory: 1024 })).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
+      for (const worker of workers) expect(worker.threadId).toBe(-1);
+    });
+
     test("a thread that dies rejects everything with WORKER_FAILED, then and later", async () => {
       const engine = await open({ threads: 2 });
       await alive(engine);
@@ -200,6 +219,15 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
       await expect(Engine.create({ threads: bad })).rejects.toMatchObject({
         code: "THREADS_INVALID",
         where: "threads",
+      });
+    });
+
+    test("ARITHMETIC_UNSUPPORTED for an unknown one", async () => {
+      const arithmetic = "float" as unknown as "fma";
+      await expect(Engine.create({ arithmetic })).rejects.toMatchObject({
+        code: "ARITHMETIC_UNSUPPORTED",
+        where: "arithmetic",
+        got: "float",
       });
     });
 
@@ -257,7 +285,9 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
 
     test("waits for the tasks that have begun", async () => {
       const engine = await open({ threads: 2 });
-      await alive(engine);
+      // both threads are there
+      await engine.run(slow(engine, 200));
+      expect(workers).toHaveLength(2);
       const controller = new AbortController();
       let running = 2;
       const run = engine.run(slow(engine, 2, 30), { signal: controller.signal, onTask: () => running-- });

@@ -2,30 +2,30 @@
 
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { SCRATCH } from "../../../src/prover/wasm/kernel.js";
 import type { Digits } from "../../../src/prover/wasm/msm.js";
 import { digitsSize, msmTasks, windowBits, windowCount } from "../../../src/prover/wasm/msm.js";
 import { randomBelow, scalar } from "../../support/arbitraries.js";
 import {
-  BUILDS,
   type Coords,
+  describeBuilds,
   fromZkeyPoint,
   GROUPS,
   type Group,
   LAMBDA,
   mod,
   R,
-  SCRATCH,
-  TestKernel,
+  type TestKernel,
   toBytes,
   zkeyPoint,
 } from "../../support/kernel.js";
 
 const BITS = Array.from({ length: 14 }, (_, i) => i + 3);
 
-describe.each(BUILDS)("%s build", (build) => {
+describeBuilds((build, kernel) => {
   let k: TestKernel;
-  beforeAll(async () => {
-    k = await TestKernel.open(build);
+  beforeAll(() => {
+    k = kernel();
   });
 
   /** Bases from zkey points, and how many are not infinity. */
@@ -106,7 +106,7 @@ describe.each(BUILDS)("%s build", (build) => {
             );
           },
         ),
-        { numRuns: bits < 12 ? 12 : 3 },
+        { numRuns: build.runs(bits < 12 ? 7 : 2) },
       );
     });
 
@@ -164,10 +164,8 @@ describe.each(BUILDS)("%s build", (build) => {
         const logs = Array.from({ length: n }, (_, i) =>
           i % 50 === 0 ? 0n : i % 50 === 1 ? BigInt(i >> 7) : random(R),
         );
-        const data = new Uint8Array(32 * n);
-        for (const [i, log] of logs.entries()) data.set(toBytes(log), 32 * i);
         const points = k.alloc(group.bytes * n);
-        k.call(`${group.name}_fixedMul`, points, k.bytes(data), n, table, scratch);
+        k.call(`${group.name}_fixedMul`, points, k.scalars(logs), n, table, scratch);
         const bytes = k.read(points, group.bytes * n);
         expect(fromZkeyPoint(bytes.subarray(group.bytes * 2, group.bytes * 3))).toEqual(group.coords(logs[2]!));
         const scalars = Array.from({ length: n }, (_, i) =>

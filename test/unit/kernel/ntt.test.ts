@@ -3,12 +3,12 @@
  * against evaluation by BigInt.
  */
 
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { rootOfUnity } from "../../../src/prover/wasm/constants.js";
 import { fieldEdges, randomBelow } from "../../support/arbitraries.js";
-import { BUILDS, ELEMENT, FR, PAIR, R, TestKernel } from "../../support/kernel.js";
+import { describeBuilds, FR, R, type TestKernel } from "../../support/kernel.js";
 
-const { p, mont } = FR;
+const { p } = FR;
 const powers = (base: bigint, n: number, first = 1n): bigint[] => {
   const out: bigint[] = [];
   for (let i = 0, x = first; i < n; i++, x = (x * base) % R) out.push(x);
@@ -41,10 +41,10 @@ test("the oracle: evaluation by halves is evaluation", () => {
   for (const [i, x] of powers(omega, 16, 7n).entries()) expect(all[i]).toBe(evaluate(coefficients, x));
 });
 
-describe.each(BUILDS)("%s build", (build) => {
+describeBuilds((_, kernel) => {
   let k: TestKernel;
-  beforeAll(async () => {
-    k = await TestKernel.open(build);
+  beforeAll(() => {
+    k = kernel();
   });
 
   const lane = (i: number) => (i & 1) as 0 | 1;
@@ -52,8 +52,8 @@ describe.each(BUILDS)("%s build", (build) => {
   /** Tables of a domain, at addresses. */
   function tables(bits: number) {
     const n = 2 ** bits;
-    const [twiddles, coset] = [k.alloc((n / 2) * PAIR), k.alloc((n / 2) * PAIR)];
-    const [root, shift, inverse] = [k.alloc(ELEMENT), k.alloc(ELEMENT), k.alloc(ELEMENT)];
+    const [twiddles, coset] = [k.pairs(n / 2), k.pairs(n / 2)];
+    const [root, shift, inverse] = [k.elements(1), k.elements(1), k.elements(1)];
     k.put(FR, root, rootOfUnity(bits));
     k.put(FR, shift, rootOfUnity(bits + 1));
     // 1/n
@@ -68,8 +68,8 @@ describe.each(BUILDS)("%s build", (build) => {
     return k.scope(() => {
       const { twiddles, coset } = tables(bits);
       const n = 2 ** bits;
-      const poly = k.alloc((n / 2) * PAIR);
-      for (const [i, value] of values.entries()) k.putRaw(poly + (i >> 1) * PAIR, value, lane(i));
+      const poly = k.pairs(n / 2);
+      for (const [i, value] of values.entries()) k.putRaw(poly + (i >> 1) * k.pair, value, lane(i));
       const block = 2 ** (bits - partBits);
       const step = block / columns;
       const outer = (name: string) => {
@@ -79,10 +79,10 @@ describe.each(BUILDS)("%s build", (build) => {
       for (let part = 0; part < 2 ** partBits; part++) k.call("ntt_block", poly, twiddles, coset, bits, partBits, part);
       outer("ntt_outerDit");
       return Array.from({ length: n }, (_, i) => {
-        const raw = k.getRaw(poly + (i >> 1) * PAIR, lane(i));
+        const at = poly + (i >> 1) * k.pair;
         // what qap_quotient takes
-        expect(raw).toBeLessThan((101n * p) / 100n);
-        return (raw * FR.montInverse) % p;
+        if (k.getRaw(at, lane(i)) > (101n * p) / 100n) throw new Error(`position ${i} is not below 1.01p`);
+        return k.get(FR, at, lane(i));
       });
     });
   }
@@ -103,7 +103,7 @@ describe.each(BUILDS)("%s build", (build) => {
         for (let m = n / 2; m >= 2; m /= 2) {
           const layer = powers(powers(omega, n / (2 * m) + 1).at(-1)!, m);
           for (const [j, w] of layer.entries()) {
-            expect(k.get(FR, twiddles + (m / 2 + (j >> 1)) * PAIR, lane(j))).toBe(w);
+            expect(k.get(FR, twiddles + (m / 2 + (j >> 1)) * k.pair, lane(j))).toBe(w);
           }
         }
         const shifts = powers(rootOfUnity(bits + 1), n);
@@ -111,7 +111,7 @@ describe.each(BUILDS)("%s build", (build) => {
           let reversed = 0;
           for (let b = 0; b < bits; b++) if ((position >> b) & 1) reversed |= 1 << (bits - 1 - b);
           const want = shifts[(n - reversed) % n]!;
-          expect((k.get(FR, coset + (position >> 1) * PAIR, lane(position)) * BigInt(n)) % R).toBe(want);
+          expect((k.get(FR, coset + (position >> 1) * k.pair, lane(position)) * BigInt(n)) % R).toBe(want);
         }
       });
     }
@@ -121,7 +121,7 @@ describe.each(BUILDS)("%s build", (build) => {
     const n = 2 ** bits;
     const next = randomBelow(bits);
     const coefficients = Array.from({ length: n }, () => next(R));
-    const values = evaluateAll(coefficients, 1n, rootOfUnity(bits)).map((v) => (v * mont) % p);
+    const values = evaluateAll(coefficients, 1n, rootOfUnity(bits)).map((v) => k.canonical(FR, v));
     const want = expected(coefficients, bits);
     for (const m of [0, 1, n - 1]) {
       const x = (rootOfUnity(bits + 1) * powers(rootOfUnity(bits), n)[(n - m) % n]!) % R;
@@ -142,22 +142,22 @@ describe.each(BUILDS)("%s build", (build) => {
       const n = 2 ** bits;
       const next = randomBelow(bits + 50);
       const pick = () => edges[Number(next(BigInt(edges.length)))]!;
+      const ends =
+        k.layout.arithmetic === "int"
+          ? [0n, p - 1n, p, (101n * p) / 100n]
+          : [(-51n * p) / 100n, -(1n << 50n), p >> 1n, (51n * p) / 100n];
       const vectors = [
-        () => 0n,
-        () => p - 1n,
-        () => 1n,
-        pick,
-        pick,
-        pick,
+        () => k.canonical(FR, pick()),
+        () => k.canonical(FR, pick()),
+        () => k.canonical(FR, pick()),
         // what sums of rows and products may come to
-        () => p,
-        () => (101n * p) / 100n - next(3n),
-        () => p + next(p / 100n),
+        ...ends.map((end) => () => end),
+        () => ends[Number(next(4n))]!,
       ];
       for (const fill of vectors) {
         const raws = Array.from({ length: n }, fill);
         const inverse = evaluateAll(
-          raws.map((raw) => (raw * FR.montInverse) % p),
+          raws.map((raw) => k.fromMont(FR, raw)),
           1n,
           powers(rootOfUnity(bits), n).at(-1)!,
         );

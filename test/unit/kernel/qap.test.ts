@@ -3,10 +3,10 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { windowCount } from "../../../src/prover/wasm/msm.js";
-import { fieldEdges, fieldValue, randomBelow, rawBelow } from "../../support/arbitraries.js";
-import { BUILDS, ELEMENT, FR, fromBytes, PAIR, R, TestKernel, toBytes } from "../../support/kernel.js";
+import { fieldEdges, fieldValue, randomBelow, reducedRaw } from "../../support/arbitraries.js";
+import { describeBuilds, FR, mod, R, type TestKernel, toBytes } from "../../support/kernel.js";
 
-const { p, mont } = FR;
+const { p } = FR;
 const RECORD = 44;
 const lane = (i: number) => (i & 1) as 0 | 1;
 
@@ -28,10 +28,10 @@ function records(entries: readonly Entry[]): Uint8Array {
   return out;
 }
 
-describe.each(BUILDS)("%s build", (build) => {
+describeBuilds((build, kernel) => {
   let k: TestKernel;
-  beforeAll(async () => {
-    k = await TestKernel.open(build);
+  beforeAll(() => {
+    k = kernel();
   });
 
   const zeros = (words: number) => {
@@ -62,7 +62,7 @@ describe.each(BUILDS)("%s build", (build) => {
       const n = k.u32(offsets + 4 * rows);
       expect(n).toBe(entries.filter((entry) => entry.matrix === matrix).length);
       // room as src/prover/key.ts makes it; what is not filled stays garbage
-      return { offsets, wires: k.alloc(4 * (n + 2)), pairs: k.alloc(PAIR * (Math.ceil(n / 2) + 1)) };
+      return { offsets, wires: k.alloc(4 * (n + 2)), pairs: k.pairs(Math.ceil(n / 2) + 1) };
     });
     const [a, b] = made as [(typeof made)[0], (typeof made)[0]];
     for (const run of runs) {
@@ -72,8 +72,9 @@ describe.each(BUILDS)("%s build", (build) => {
   }
 
   function putWitness(values: readonly bigint[]): number {
-    const at = k.alloc(ELEMENT * values.length);
-    for (const [i, value] of values.entries()) k.putRaw(at + ELEMENT * i, value);
+    // integers, not in Montgomery form
+    const at = k.elements(values.length);
+    for (const [i, value] of values.entries()) k.putRaw(at + k.element * i, value);
     return at;
   }
 
@@ -82,16 +83,16 @@ describe.each(BUILDS)("%s build", (build) => {
   /** Rows from ≤ i < to times the witness. */
   function rowValues(matrix: Matrix, witness: number, cuts: readonly number[]): bigint[] {
     const rows = cuts.at(-1)!;
-    const poly = k.alloc(Math.ceil(rows / 2) * PAIR);
+    const poly = k.pairs(Math.ceil(rows / 2));
     const scratch = k.alloc(k.call("qap_scratch"));
     for (let i = 1; i < cuts.length; i++) {
       const { offsets, wires, pairs } = matrix;
       k.call("qap_rows", poly, cuts[i - 1]!, cuts[i]!, offsets, wires, pairs, witness, scratch);
     }
     return Array.from({ length: rows }, (_, i) => {
-      const raw = k.getRaw(poly + (i >> 1) * PAIR, lane(i));
-      if (raw >= (101n * p) / 100n) throw new Error(`row ${i} is not below 1.01p`);
-      return (raw * FR.montInverse) % p;
+      const at = poly + (i >> 1) * k.pair;
+      if (k.getRaw(at, lane(i)) > (101n * p) / 100n) throw new Error(`row ${i} is not below 1.01p`);
+      return k.get(FR, at, lane(i));
     });
   }
 
@@ -130,7 +131,7 @@ describe.each(BUILDS)("%s build", (build) => {
             });
           },
         ),
-        { numRuns: 200 },
+        { numRuns: build.runs(200) },
       );
     });
 
@@ -222,7 +223,7 @@ describe.each(BUILDS)("%s build", (build) => {
             for (let j = i; j < good.length; j++) data.set(toBytes(bad), RECORD * j + 12);
             const cursors = [zeros(5), zeros(5)] as const;
             for (const at of cursors) k.putU32(at, 0, 1, 1, 2, 2);
-            const room = [k.alloc(16), k.alloc(16), k.alloc(2 * PAIR), k.alloc(2 * PAIR)] as const;
+            const room = [k.alloc(16), k.alloc(16), k.pairs(2), k.pairs(2)] as const;
             expect(k.call("qap_load", k.bytes(data), good.length, ...cursors, ...room)).toBe(i);
           });
         }
@@ -233,26 +234,24 @@ describe.each(BUILDS)("%s build", (build) => {
       fc.assert(
         fc.property(fieldValue(FR), fc.nat({ max: 5 }), (value, position) => {
           k.scope(() => {
-            const pairs = k.alloc(3 * PAIR);
-            const at = pairs + (position >> 1) * PAIR;
+            const pairs = k.pairs(3);
+            const at = pairs + (position >> 1) * k.pair;
             for (const [montgomery, stored] of [
               [1, (value << 512n) % p],
               [0, value],
             ] as const) {
-              k.fill(pairs, 3 * PAIR, 0);
+              k.fill(pairs, 3 * k.pair, 0);
               expect(k.call("qap_coefficient", pairs, position, k.bytes(toBytes(stored)), montgomery)).toBe(1);
-              expect(k.getRaw(at, lane(position)) % p).toBe((value * mont * mont) % p);
+              expect(mod(k.getRaw(at, lane(position)), p)).toBe(k.toMont(FR, k.toMont(FR, value)));
               expect(k.getRaw(at, lane(position + 1))).toBe(0n);
             }
           });
         }),
-        { numRuns: 60 },
+        { numRuns: build.runs(60) },
       );
       for (const value of [p, p + 1n, (1n << 256n) - 1n]) {
         for (const montgomery of [0, 1]) {
-          const accepted = k.scope(() =>
-            k.call("qap_coefficient", k.alloc(PAIR), 0, k.bytes(toBytes(value)), montgomery),
-          );
+          const accepted = k.scope(() => k.call("qap_coefficient", k.pairs(1), 0, k.bytes(toBytes(value)), montgomery));
           expect(accepted).toBe(0);
         }
       }
@@ -260,7 +259,7 @@ describe.each(BUILDS)("%s build", (build) => {
   });
 
   test("qap_product multiplies a stretch", () => {
-    const raw = rawBelow(FR, (101n * p) / 100n);
+    const raw = reducedRaw(FR, build.layout);
     fc.assert(
       fc.property(
         fc.array(fc.tuple(raw, raw), { minLength: 8, maxLength: 8 }),
@@ -269,19 +268,19 @@ describe.each(BUILDS)("%s build", (build) => {
         (ab, x, y) => {
           const [from, to] = [2 * Math.min(x, y), 2 * Math.max(x, y)];
           k.scope(() => {
-            const [a, b, c] = [k.alloc(4 * PAIR), k.alloc(4 * PAIR), k.alloc(4 * PAIR)];
-            k.fill(c, 4 * PAIR, 0);
+            const [a, b, c] = [k.pairs(4), k.pairs(4), k.pairs(4)];
+            k.fill(c, 4 * k.pair, 0);
             for (const [i, [u, v]] of ab.entries()) {
-              k.putRaw(a + (i >> 1) * PAIR, u, lane(i));
-              k.putRaw(b + (i >> 1) * PAIR, v, lane(i));
+              k.putRaw(a + (i >> 1) * k.pair, u, lane(i));
+              k.putRaw(b + (i >> 1) * k.pair, v, lane(i));
             }
             k.call("qap_product", c, a, b, from, to);
-            const got = ab.map((_, i) => k.getRaw(c + (i >> 1) * PAIR, lane(i)) % p);
-            expect(got).toEqual(ab.map(([u, v], i) => (i >= from && i < to ? (u * v * FR.montInverse) % p : 0n)));
+            const got = ab.map((_, i) => mod(k.getRaw(c + (i >> 1) * k.pair, lane(i)), p));
+            expect(got).toEqual(ab.map(([u, v], i) => (i >= from && i < to ? k.fromMont(FR, u * v) : 0n)));
           });
         },
       ),
-      { numRuns: 60 },
+      { numRuns: build.runs(60) },
     );
   });
 
@@ -291,8 +290,8 @@ describe.each(BUILDS)("%s build", (build) => {
       return k.scope(() => {
         const n = abc.length;
         const at = [0, 1, 2].map((part) => {
-          const poly = k.alloc((n / 2) * PAIR);
-          for (const [i, values] of abc.entries()) k.putRaw(poly + (i >> 1) * PAIR, values[part]!, lane(i));
+          const poly = k.pairs(n / 2);
+          for (const [i, values] of abc.entries()) k.putRaw(poly + (i >> 1) * k.pair, values[part]!, lane(i));
           return poly;
         }) as [number, number, number];
         const windows = windowCount(c);
@@ -304,7 +303,7 @@ describe.each(BUILDS)("%s build", (build) => {
         const only = k.alloc(4 * n * windows);
         k.call("qap_quotient", ...at, Math.log2(n), 0, n, only, 2 * n, 4 * n, c, windows, 0);
         expect(k.read(only, 4 * n * windows)).toEqual(k.read(digits, 4 * n * windows));
-        const scalars = Array.from({ length: n }, (_, i) => fromBytes(k.read(bytes + 32 * i, 32)));
+        const scalars = k.readScalars(bytes, n);
         const bare = k.alloc(32 * n);
         k.call("qap_quotient", ...at, Math.log2(n), 0, n, 0, 0, 0, 0, 0, bare);
         expect(k.read(bare, 32 * n)).toEqual(k.read(bytes, 32 * n));
@@ -323,20 +322,19 @@ describe.each(BUILDS)("%s build", (build) => {
     }
     const expected = (abc: readonly (readonly [bigint, bigint, bigint])[]) => {
       const n = abc.length;
-      const h = abc.map(([a, b, c]) => {
-        const plain = ((a * b * FR.montInverse - c) * FR.montInverse) % p;
-        return plain < 0n ? plain + p : plain;
-      });
+      const h = abc.map(([a, b, c]) => k.fromMont(FR, k.fromMont(FR, a * b) - c));
       // scalar -i mod n stands at position i
       return h.map((_, i) => h[(n - i) % n]!);
     };
 
     test("a·b - c at reversed positions, as bytes and digits", () => {
-      const raw = rawBelow(FR, (101n * p) / 100n);
+      const raw = reducedRaw(FR, build.layout);
       const triple = fc.oneof(
         fc.tuple(raw, raw, raw),
         // quotients of 0
-        fc.tuple(raw, raw).map(([a, b]) => [a, b, (a * b * FR.montInverse) % p] as [bigint, bigint, bigint]),
+        fc
+          .tuple(raw, raw)
+          .map(([a, b]) => [a, b, k.layout.representations(k.fromMont(FR, a * b), p)[0]!] as [bigint, bigint, bigint]),
       );
       fc.assert(
         fc.property(
@@ -351,10 +349,11 @@ describe.each(BUILDS)("%s build", (build) => {
             expect(quotient(abc, [0, 2 * cut, abc.length], c)).toEqual(expected(abc));
           },
         ),
-        { numRuns: 60 },
+        { numRuns: build.runs(60) },
       );
     });
 
+    if (build.arithmetic === "fma") return;
     test("c up to 3p", () => {
       const abc = [0n, 1n, p - 1n, p, 2n * p - 1n, 2n * p, 3n * p - 1n, 3n * p].map(
         (c) => [2n * p - 1n, 2n * p - 1n, c] as const,

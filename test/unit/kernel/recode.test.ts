@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { glv } from "../../../scripts/bn254.mjs";
 import { windowCount } from "../../../src/prover/wasm/msm.js";
 import { randomBelow, scalar, scalarEdges } from "../../support/arbitraries.js";
-import { BUILDS, ELEMENT, LAMBDA, lesser, mod, R, splitLimbs, TestKernel, toBytes } from "../../support/kernel.js";
+import { describeBuilds, LAMBDA, lesser, mod, R, type TestKernel, toBytes } from "../../support/kernel.js";
 
 const { a1, b1, a2, b2 } = glv() as { a1: bigint; b1: bigint; a2: bigint; b2: bigint };
 /** Scalars below this, and their negatives, are one half: nothing is multiplied. */
@@ -14,10 +14,10 @@ const SMALL = 1n << 126n;
 const BITS = Array.from({ length: 14 }, (_, i) => i + 3);
 const abs = (x: bigint) => (x < 0n ? -x : x);
 
-describe.each(BUILDS)("%s build", (build) => {
+describeBuilds((build, kernel) => {
   let k: TestKernel;
-  beforeAll(async () => {
-    k = await TestKernel.open(build);
+  beforeAll(() => {
+    k = kernel();
   });
 
   /** The halves that the digits of each scalar stand for; throws where a digit is out of range. */
@@ -26,9 +26,7 @@ describe.each(BUILDS)("%s build", (build) => {
       const n = scalars.length;
       const windows = windowCount(c);
       const digits = k.alloc(4 * n * windows);
-      const source = new Uint8Array(32 * n);
-      for (const [i, s] of scalars.entries()) source.set(toBytes(s), 32 * i);
-      const at = k.bytes(source);
+      const at = k.scalars(scalars);
       for (let i = 0; i < n; i++) k.call("fr_recode", at + 32 * i, digits + 2 * i, 2 * n, 4 * n, c, windows);
       const half = (first: number) => {
         let sum = 0n;
@@ -85,7 +83,7 @@ describe.each(BUILDS)("%s build", (build) => {
     test("random scalars", () => {
       const next = randomBelow(100 + c);
       check(
-        Array.from({ length: 1500 }, () => next(R)),
+        Array.from({ length: build.runs(1500) }, () => next(R)),
         c,
       );
     });
@@ -95,7 +93,7 @@ describe.each(BUILDS)("%s build", (build) => {
     const next = randomBelow(4);
     const scalars: bigint[] = [];
     for (const b of [b1, b2]) {
-      for (let i = 0; i < 300; i++) {
+      for (let i = 0; i < build.runs(300); i++) {
         // k·b/r halfway between two integers
         const j = i < 3 ? BigInt(i) : next(b);
         const middle = ((2n * j + 1n) * R) / (2n * b);
@@ -136,7 +134,7 @@ describe.each(BUILDS)("%s build", (build) => {
       fc.property(fc.array(scalar(), { minLength: 1, maxLength: 8 }), fc.constantFrom(...BITS), (scalars, c) => {
         check(scalars, c);
       }),
-      { numRuns: 300 },
+      { numRuns: build.runs(300) },
     );
   });
 
@@ -157,23 +155,20 @@ describe.each(BUILDS)("%s build", (build) => {
       const n = values.length;
       const [c, windows] = [11, windowCount(11)];
       k.scope(() => {
-        const source = new Uint8Array(32 * n);
-        for (const [i, s] of values.entries()) source.set(toBytes(s), 32 * i);
         const [at, limbs, digits, one] = [
-          k.bytes(source),
-          k.alloc(ELEMENT * n),
+          k.scalars(values),
+          k.elements(n),
           k.alloc(4 * n * windows),
           k.alloc(4 * windows),
         ];
-        k.fill(limbs, ELEMENT * n, 0xff);
+        k.fill(limbs, k.element * n, 0xff);
         k.fill(digits, 4 * n * windows, 0x77);
         const [from, to] = [13, 71];
         expect(k.call("qap_witness", limbs, at, from, to, digits, 2 * n, 4 * n, c, windows)).toBe(-1);
         for (let i = 0; i < n; i++) {
           const inside = i >= from && i < to;
-          expect(k.getLimbs(limbs + ELEMENT * i)).toEqual(
-            inside ? splitLimbs(values[i]!) : Array.from({ length: 9 }, () => 0xffffffffn),
-          );
+          if (inside) expect(k.getRaw(limbs + k.element * i)).toBe(values[i]);
+          else expect(k.read(limbs + k.element * i, k.element).every((byte) => byte === 0xff)).toBe(true);
           k.call("fr_recode", at + 32 * i, one, 2, 4, c, windows);
           for (let w = 0; w < windows; w++) {
             for (const half of [0, 1]) {
@@ -183,9 +178,9 @@ describe.each(BUILDS)("%s build", (build) => {
           }
         }
         // without digits
-        const other = k.alloc(ELEMENT * n);
+        const other = k.elements(n);
         expect(k.call("qap_witness", other, at, 0, n, 0, 0, 0, 0, 0)).toBe(-1);
-        expect(k.getRaw(other + ELEMENT * (n - 1))).toBe(values[n - 1]);
+        expect(k.getRaw(other + k.element * (n - 1))).toBe(values[n - 1]);
       });
     });
 
@@ -193,9 +188,7 @@ describe.each(BUILDS)("%s build", (build) => {
       k.scope(() => {
         for (const bad of [R, R + 1n, (1n << 256n) - 1n, 1n << 254n]) {
           const values = [0n, R - 1n, 5n, bad, bad, 1n];
-          const source = new Uint8Array(32 * values.length);
-          for (const [i, s] of values.entries()) source.set(toBytes(s), 32 * i);
-          const [at, limbs, digits] = [k.bytes(source), k.alloc(ELEMENT * 6), k.alloc(4 * 6 * 16)];
+          const [at, limbs, digits] = [k.scalars(values), k.elements(6), k.alloc(4 * 6 * 16)];
           expect(k.call("qap_witness", limbs, at, 0, 6, digits, 12, 24, 8, 16)).toBe(3);
           expect(k.call("qap_witness", limbs, at, 4, 6, digits, 12, 24, 8, 16)).toBe(4);
           expect(k.call("qap_witness", limbs, at, 0, 3, digits, 12, 24, 8, 16)).toBe(-1);

@@ -1,40 +1,27 @@
 /** What setup computes with scalars, in both builds, against BigInt. */
 
 import fc from "fast-check";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { rootOfUnity } from "../../../src/prover/wasm/constants.js";
-import { fieldValue, randomBelow, rawBelow } from "../../support/arbitraries.js";
-import { BUILDS, ELEMENT, FR, fromBytes, mod, R, TestKernel, toBytes } from "../../support/kernel.js";
+import { fieldValue, normalRaw, randomBelow } from "../../support/arbitraries.js";
+import { describeBuilds, FR, inverse, R, type TestKernel } from "../../support/kernel.js";
 
-const { p, mont, montInverse } = FR;
-const inverse = (a: bigint): bigint => {
-  let [x, y, u, v] = [mod(a, p), p, 1n, 0n];
-  while (x !== 0n) {
-    const q = y / x;
-    [x, y, u, v] = [y - q * x, x, v - q * u, u];
-  }
-  return mod(v, p);
-};
+const { p } = FR;
 
-describe.each(BUILDS)("%s build", (build) => {
+describeBuilds((build, kernel) => {
   let k: TestKernel;
-  beforeAll(async () => {
-    k = await TestKernel.open(build);
+  beforeAll(() => {
+    k = kernel();
   });
 
-  /** Elements in Montgomery form, `times` more powers of R on top. */
+  /** Elements in Montgomery form, with `times` factors R instead of one. */
   const elements = (values: readonly bigint[], times = 1) => {
-    const at = k.alloc(ELEMENT * values.length);
-    for (const [i, value] of values.entries()) k.putRaw(at + ELEMENT * i, (value * mont ** BigInt(times)) % p);
+    const at = k.elements(values.length);
+    for (const [i, value] of values.entries()) {
+      k.put(FR, at + k.element * i, times === 1 ? value : k.toMont(FR, value));
+    }
     return at;
   };
-  const scalars = (values: readonly bigint[]) => {
-    const at = k.alloc(32 * values.length);
-    for (const [i, value] of values.entries()) k.write(at + 32 * i, toBytes(value));
-    return at;
-  };
-  const readScalars = (at: number, n: number) =>
-    Array.from({ length: n }, (_, i) => fromBytes(k.read(at + 32 * i, 32)));
   const words = (values: readonly number[]) => {
     const at = k.alloc(4 * values.length);
     k.putU32(at, ...values);
@@ -58,24 +45,27 @@ describe.each(BUILDS)("%s build", (build) => {
           for (let x = first; xs.length < n; x = (x * step) % p) xs.push(x);
           fc.pre(!xs.includes(tau));
           k.scope(() => {
-            const [out, scratch] = [k.alloc(ELEMENT * n), k.alloc(ELEMENT * n)];
+            const [out, scratch] = [k.elements(n), k.elements(n)];
             const [firstAt, stepAt, tauAt] = [first, step, tau].map((v) => elements([v])) as [number, number, number];
             k.call("setup_lagrange", out, n, firstAt, stepAt, tauAt, elements([factor], times), scratch);
-            const got = xs.map((_, i) => k.getRaw(out + ELEMENT * i) % p);
-            const want = xs.map((x) => (((factor * x) % p) * inverse(tau - x) * mont ** BigInt(times)) % p);
+            const got = xs.map((_, i) => {
+              const once = k.get(FR, out + k.element * i);
+              return times === 1 ? once : k.fromMont(FR, once);
+            });
+            const want = xs.map((x) => (((factor * x) % p) * inverse(tau - x, p)) % p);
             expect(got).toEqual(want);
           });
         },
       ),
-      { numRuns: 60 },
+      { numRuns: build.runs(60) },
     );
   });
 
   test("Lagrange polynomials of a domain add up to 1", () => {
     const [bits, n, tau] = [5, 32, 987654321n];
     k.scope(() => {
-      const [out, scratch] = [k.alloc(ELEMENT * n), k.alloc(ELEMENT * n)];
-      const factor = ((tau ** BigInt(n) - 1n) * inverse(BigInt(n))) % p;
+      const [out, scratch] = [k.elements(n), k.elements(n)];
+      const factor = ((tau ** BigInt(n) - 1n) * inverse(BigInt(n), p)) % p;
       const [one, step, tauAt, factorAt] = [1n, rootOfUnity(bits), tau, factor].map((v) => elements([v])) as [
         number,
         number,
@@ -83,7 +73,7 @@ describe.each(BUILDS)("%s build", (build) => {
         number,
       ];
       k.call("setup_lagrange", out, n, one, step, tauAt, factorAt, scratch);
-      const sum = Array.from({ length: n }, (_, i) => k.get(FR, out + ELEMENT * i)).reduce((a, b) => a + b, 0n);
+      const sum = Array.from({ length: n }, (_, i) => k.get(FR, out + k.element * i)).reduce((a, b) => a + b, 0n);
       expect(sum % p).toBe(1n);
     });
   });
@@ -100,13 +90,13 @@ describe.each(BUILDS)("%s build", (build) => {
             const sums = elements(start);
             const rows = words(entries.map(({ row }) => row));
             const wires = words(entries.map(({ wire }) => wire));
-            const coefficients = scalars(entries.map(({ coefficient }) => coefficient));
+            const coefficients = k.scalars(entries.map(({ coefficient }) => coefficient));
             k.call("setup_accumulate", sums, elements(rowValues, 2), entries.length, rows, wires, coefficients);
             const want = [...start];
             for (const { row, wire, coefficient } of entries) {
               want[wire] = (want[wire]! + coefficient * rowValues[row]!) % p;
             }
-            expect(want.map((_, i) => k.get(FR, sums + ELEMENT * i))).toEqual(want);
+            expect(want.map((_, i) => k.get(FR, sums + k.element * i))).toEqual(want);
           });
         },
       ),
@@ -114,19 +104,19 @@ describe.each(BUILDS)("%s build", (build) => {
   });
 
   test("scaling in place, and plain bytes", () => {
-    const raw = rawBelow(FR, 2n * p);
+    const raw = normalRaw(FR, build.layout);
     fc.assert(
       fc.property(fc.array(value, { maxLength: 6 }), value, fc.array(raw, { maxLength: 6 }), (values, factor, raws) => {
         k.scope(() => {
-          const at = scalars(values);
+          const at = k.scalars(values);
           k.call("setup_scale", at, values.length, elements([factor]));
-          expect(readScalars(at, values.length)).toEqual(values.map((v) => (v * factor) % p));
+          expect(k.readScalars(at, values.length)).toEqual(values.map((v) => (v * factor) % p));
 
-          const from = k.alloc(ELEMENT * raws.length);
-          for (const [i, v] of raws.entries()) k.putRaw(from + ELEMENT * i, v);
+          const from = k.elements(raws.length);
+          for (const [i, v] of raws.entries()) k.putRaw(from + k.element * i, v);
           const out = k.alloc(32 * raws.length);
           k.call("setup_bytes", out, from, raws.length);
-          expect(readScalars(out, raws.length)).toEqual(raws.map((v) => (v * montInverse) % p));
+          expect(k.readScalars(out, raws.length)).toEqual(raws.map((v) => k.fromMont(FR, v)));
         });
       }),
     );
@@ -146,7 +136,7 @@ describe.each(BUILDS)("%s build", (build) => {
             number,
           ];
           k.call("setup_combine", out, a, b, c, n, alphaAt, betaAt, factorAt);
-          expect(readScalars(out, n)).toEqual(
+          expect(k.readScalars(out, n)).toEqual(
             triples.map(([a, b, c]) => (((beta * a + alpha * b + c) % p) * factor) % p),
           );
         });

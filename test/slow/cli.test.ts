@@ -1,0 +1,586 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  type ChildOptions,
+  type Finished,
+  type LocalServer,
+  startNode,
+  startServer,
+  verifier,
+} from "../support/built.js";
+import { closeSnarkjs, compileCircuit, ROOT, snarkjs, snarkjsPtau, snarkjsWitness } from "../support/circuits.js";
+import { editSection } from "../support/containers.js";
+import { POWER, type Specimen, specimen, temporaryFolder } from "../support/zoo.js";
+
+const require = createRequire(import.meta.url);
+const BIN = join(ROOT, require("../../package.json").bin.chunkproof);
+const SNARKJS = join(ROOT, "node_modules/snarkjs/cli.js");
+const VERSION: string = require("../../package.json").version;
+
+let circuit: Specimen;
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+/** Files that all tests may read: verifying key, valid proof and public signals. */
+let good: { vkey: string; proof: string; public: string; input: string };
+
+/** Runs the command with these arguments in an empty folder of the test's own. */
+let cwd: string;
+const cli = (args: readonly string[], options: ChildOptions = {}) =>
+  startNode([BIN, ...args], { cwd, ...options }).done;
+const groth16 = (...args: string[]) => cli(["groth16", ...args]);
+const json = async (path: string) => JSON.parse(await readFile(join(cwd, path), "utf8"));
+const files = async () => (await readdir(cwd)).sort();
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  circuit = await specimen("mixed");
+  cwd = folder.path("good");
+  await mkdir(cwd);
+  good = {
+    vkey: join(cwd, "vkey.json"),
+    proof: join(cwd, "proof.json"),
+    public: join(cwd, "public.json"),
+    input: join(cwd, "input.json"),
+  };
+  await writeFile(good.vkey, JSON.stringify(circuit.vk));
+  const { proof, publicSignals } = await snarkjs.groth16.prove(circuit.zkey, circuit.witnesses[0]);
+  await writeFile(good.proof, JSON.stringify(proof));
+  await writeFile(good.public, JSON.stringify(publicSignals));
+  await writeFile(good.input, JSON.stringify(circuit.inputs[0]));
+});
+
+afterAll(async () => {
+  await closeSnarkjs();
+  await folder.remove();
+});
+
+let counter = 0;
+beforeEach(async () => {
+  cwd = folder.path(`test-${counter++}`);
+  await mkdir(cwd);
+});
+
+/** Expects an exit code, nothing on stdout, and one line on stderr. */
+function expectLine({ code, stdout, stderr }: Finished, expected: number, line: RegExp): void {
+  expect({ code, stdout, stderr }).toEqual({ code: expected, stdout: "", stderr: expect.stringMatching(/^[^\n]+\n$/) });
+  expect(stderr).toMatch(line);
+}
+
+describe("the way of a circuit through every command", () => {
+  test("setup, vkey, prove, fullprove, verify: quiet when piped, and snarkjs' own CLI accepts the files", async () => {
+    const setup = await groth16("setup", circuit.r1cs, "key.zkey");
+    expect({ code: setup.code, stdout: setup.stdout }).toEqual({ code: 0, stdout: "" });
+    expect(setup.stderr).toMatch(/^warning: .*NOT FOR PRODUCTION.*\n.*key\.zkey\n$/);
+
+    expectLine(await groth16("vkey", "key.zkey", "vkey.json"), 0, /4 public signals.*vkey\.json/);
+    const theirs = await snarkjs.zKey.exportVerificationKey(join(cwd, "key.zkey"));
+    expect((await readFile(join(cwd, "vkey.json"), "utf8")).trimEnd()).toBe(JSON.stringify(theirs, null, 1));
+
+    const wtns = circuit.witnesses[0]!;
+    expectLine(
+      await groth16("prove", "key.zkey", wtns, "proof.json", "public.json"),
+      0,
+      /proof\.json.*4.*public\.json/,
+    );
+    expectLine(await groth16("verify", "vkey.json", "public.json", "proof.json"), 0, /^OK/);
+
+    const full = ["fullprove", good.input, circuit.wasm, "key.zkey", "proof2.json", "public2.json"];
+    expectLine(await groth16(...full), 0, /proof2\.json.*4.*public2\.json/);
+    expect(await json("public2.json")).toEqual(await json("public.json"));
+    expect(await json("public.json")).toEqual(JSON.parse(await readFile(good.public, "utf8")));
+    expect(await json("proof2.json")).not.toEqual(await json("proof.json"));
+
+    for (const [signals, proof] of [
+      ["public.json", "proof.json"],
+      ["public2.json", "proof2.json"],
+    ] as const) {
+      const verdict = await startNode([SNARKJS, "groth16", "verify", "vkey.json", signals, proof], { cwd }).done;
+      expect(verdict.stdout).toMatch(/OK!/);
+      expect(verdict.code).toBe(0);
+      // layout: snarkjs' indentation, one proof one file
+      const text = await readFile(join(cwd, proof), "utf8");
+      expect(text.trimEnd()).toBe(JSON.stringify(JSON.parse(text), null, 1));
+    }
+    expect(await files()).toEqual([
+      "key.zkey",
+      "proof.json",
+      "proof2.json",
+      "public.json",
+      "public2.json",
+      "vkey.json",
+    ]);
+  });
+
+  test("what snarkjs' CLI proves with our key, we verify: arguments stand in the same order", async () => {
+    await groth16("setup", circuit.r1cs, "key.zkey");
+    await groth16("vkey", "key.zkey", "vkey.json");
+    const run = (...args: string[]) => startNode([SNARKJS, "groth16", ...args], { cwd }).done;
+    const prove = ["prove", "key.zkey", circuit.witnesses[0]!, "proof.json", "public.json"];
+    expect((await run(...prove)).code).toBe(0);
+    expectLine(await groth16("verify", "vkey.json", "public.json", "proof.json"), 0, /^OK/);
+    const full = ["fullprove", good.input, circuit.wasm, "key.zkey", "proof.json", "public.json"];
+    expect((await run(...full)).code).toBe(0);
+    expectLine(await groth16("verify", "vkey.json", "public.json", "proof.json"), 0, /^OK/);
+    // and the same lines are ours
+    expect((await groth16(...prove)).code).toBe(0);
+    expect((await groth16(...full)).code).toBe(0);
+    expect((await run("verify", "vkey.json", "public.json", "proof.json")).code).toBe(0);
+  });
+
+  test("the command also runs by way of a link, as npm installs it", async () => {
+    await symlink(BIN, join(cwd, "chunkproof"));
+    const { code, stdout } = await startNode([join(cwd, "chunkproof"), "--version"], { cwd }).done;
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${VERSION}\n` });
+    expect(await readFile(BIN, "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+
+  test.runIf(existsSync("/usr/bin/script"))("on a terminal there is a progress bar, and the process ends", async () => {
+    const command = [
+      process.execPath,
+      BIN,
+      "groth16",
+      "prove",
+      circuit.zkey,
+      circuit.witnesses[0]!,
+      "p.json",
+      "s.json",
+    ];
+    const terminal = `
+      const { spawnSync } = require("node:child_process");
+      const { status, stdout } = spawnSync("script", ["-qec", ${JSON.stringify(command.join(" "))}, "/dev/null"], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+      process.stdout.write(stdout);
+      process.exitCode = status;`;
+    const { code, stdout } = await startNode(["-e", terminal], { cwd, env: { TERM: "xterm" } }).done;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/load .*\d+%/);
+    expect(stdout).toMatch(/prove .*\d+%/);
+    expect(await files()).toEqual(["p.json", "s.json"]);
+  });
+});
+
+describe("--json and --quiet", () => {
+  /** The one object on stdout. */
+  function resultOf({ stdout, stderr }: Finished) {
+    expect(stderr).toBe("");
+    expect(stdout).toMatch(/^[^\n]+\n$/);
+    return JSON.parse(stdout);
+  }
+  const ms = expect.any(Number);
+
+  test("--json prints one object with command, ok, ms and what was done, nothing else", async () => {
+    const setup = resultOf(await groth16("setup", circuit.r1cs, "key.zkey", "--json"));
+    expect(setup).toMatchObject({ command: "groth16 setup", ok: true, ms, zkey: "key.zkey", nPublic: 4 });
+    expect(setup.warning).toMatch(/NOT FOR PRODUCTION/);
+    for (const field of ["nConstraints", "nVars", "domainSize"]) expect(setup[field]).toBeGreaterThan(0);
+
+    const vkey = resultOf(await groth16("vkey", "key.zkey", "vkey.json", "--json"));
+    expect(vkey).toEqual({ command: "groth16 vkey", ok: true, ms, vkey: "vkey.json", nPublic: 4 });
+
+    const options = ["--json", "--threads", "2"];
+    const proved = resultOf(await groth16("prove", "key.zkey", circuit.witnesses[0]!, "p.json", "s.json", ...options));
+    expect(proved).toMatchObject({
+      command: "groth16 prove",
+      ok: true,
+      ms,
+      proof: "p.json",
+      public: "s.json",
+      nPublic: 4,
+    });
+    expect(proved).toMatchObject({ selfChecked: true, backend: "wasm", threads: 2, sharedMemory: true });
+
+    const full = resultOf(
+      await groth16("fullprove", good.input, circuit.wasm, "key.zkey", "p.json", "s.json", "--json", "--no-self-check"),
+    );
+    expect(full).toMatchObject({ command: "groth16 fullprove", ok: true, selfChecked: false });
+
+    const valid = await groth16("verify", "vkey.json", "s.json", "p.json", "--json");
+    expect(valid.code).toBe(0);
+    expect(resultOf(valid)).toEqual({ command: "groth16 verify", ok: true, valid: true, ms });
+
+    const invalid = await groth16("verify", good.vkey, "s.json", "p.json", "--json");
+    expect(invalid.code).toBe(1);
+    expect(resultOf(invalid)).toMatchObject({
+      command: "groth16 verify",
+      ok: false,
+      valid: false,
+      reason: "PROOF_INVALID",
+      ms,
+    });
+
+    const failed = await groth16("verify", "none.json", "s.json", "p.json", "--json");
+    expect(failed.code).toBe(2);
+    const { command, ok, error } = resultOf(failed);
+    expect({ command, ok }).toEqual({ command: "groth16 verify", ok: false });
+    expect(error).toMatchObject({
+      code: "FILE_NOT_FOUND",
+      where: "none.json",
+      message: expect.stringContaining("none.json"),
+    });
+  });
+
+  test("--quiet leaves errors and the warning of setup", async () => {
+    const setup = await groth16("setup", circuit.r1cs, "key.zkey", "--quiet");
+    expectLine(setup, 0, /^warning: .*NOT FOR PRODUCTION/);
+    for (const args of [
+      ["vkey", "key.zkey", "vkey.json", "-q"],
+      ["prove", "key.zkey", circuit.witnesses[0]!, "p.json", "s.json", "--quiet"],
+      ["verify", "vkey.json", "s.json", "p.json", "-q"],
+    ]) {
+      const { code, stdout, stderr } = await groth16(...args);
+      expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "", stderr: "" });
+    }
+    expectLine(await groth16("vkey", "none.zkey", "vkey.json", "-q"), 2, /^error: none\.zkey: .*\[FILE_NOT_FOUND\]$/m);
+  });
+});
+
+test("setup warns NOT FOR PRODUCTION on each run, and the key says so itself", async () => {
+  for (let i = 0; i < 2; i++) {
+    expect((await groth16("setup", circuit.r1cs, "key.zkey")).stderr).toMatch(/NOT FOR PRODUCTION/);
+  }
+  expect((await readFile(join(cwd, "key.zkey"))).includes("NOT FOR PRODUCTION")).toBe(true);
+});
+
+describe("verify: 0 valid, 1 not valid, 2 the files are not what they should be", () => {
+  /** Runs verify with changed content of the good files; text is written as it is. */
+  async function verifyWith(changed: { vkey?: unknown; public?: unknown; proof?: unknown }, ...options: string[]) {
+    const paths: string[] = [];
+    for (const name of ["vkey", "public", "proof"] as const) {
+      if (!(name in changed)) {
+        paths.push(good[name]);
+        continue;
+      }
+      const content = changed[name];
+      await writeFile(join(cwd, `${name}.json`), typeof content === "string" ? content : JSON.stringify(content));
+      paths.push(`${name}.json`);
+    }
+    return groth16("verify", ...paths, ...options);
+  }
+  const load = async (name: keyof typeof good) => JSON.parse(await readFile(good[name], "utf8"));
+
+  test("1: another statement, another proof, points and numbers that are none", async () => {
+    const proof = await load("proof");
+    const signals: string[] = await load("public");
+    const q = 21888242871839275222246405745257275088696311157297823662689037894645226208583n;
+    const r = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
+    const cases: [string, string, { public?: unknown; proof?: unknown }][] = [
+      ["wrong signal", "PROOF_INVALID", { public: [String(BigInt(signals[0]!) + 1n), ...signals.slice(1)] }],
+      ["swapped signals", "PROOF_INVALID", { public: [signals[1], signals[0], ...signals.slice(2)] }],
+      ["one signal less", "SIGNALS_COUNT", { public: signals.slice(1) }],
+      ["one signal more", "SIGNALS_COUNT", { public: [...signals, "0"] }],
+      ["no signals", "SIGNALS_COUNT", { public: [] }],
+      ["signals no array", "SIGNALS_MALFORMED", { public: {} }],
+      ["signals null", "SIGNALS_MALFORMED", { public: "null" }],
+      ["signal + r", "SIGNALS_NON_CANONICAL", { public: [String(BigInt(signals[0]!) + r), ...signals.slice(1)] }],
+      ["A for C", "PROOF_INVALID", { proof: { ...proof, pi_c: proof.pi_a } }],
+      ["A off the curve", "PROOF_POINT_NOT_ON_CURVE", { proof: { ...proof, pi_a: ["1", "3", "1"] } }],
+      [
+        "A + q",
+        "PROOF_NON_CANONICAL",
+        { proof: { ...proof, pi_a: [String(BigInt(proof.pi_a[0]) + q), ...proof.pi_a.slice(1)] } },
+      ],
+      ["A infinity", "PROOF_POINT_AT_INFINITY", { proof: { ...proof, pi_a: ["0", "1", "0"] } }],
+      ["no B", "PROOF_MALFORMED", { proof: { ...proof, pi_b: undefined } }],
+      ["proof an array", "PROOF_MALFORMED", { proof: [] }],
+      ["proof null", "PROOF_MALFORMED", { proof: "null" }],
+      ["proof a number", "PROOF_MALFORMED", { proof: "5" }],
+      ["another protocol", "PROOF_PROTOCOL", { proof: { ...proof, protocol: "plonk" } }],
+      ["another curve", "PROOF_CURVE", { proof: { ...proof, curve: "bls12381" } }],
+    ];
+    for (const [label, code, changed] of cases) {
+      const { code: exit, stdout, stderr } = await verifyWith(changed);
+      expect({ label, exit, stdout }).toEqual({ label, exit: 1, stdout: "" });
+      expect(stderr, label).toMatch(new RegExp(`^INVALID: [^\\n]*\\[${code}\\]\\n$`));
+    }
+  });
+
+  test("2: a file is missing, not JSON, or the key is no key", async () => {
+    const vkey = await load("vkey");
+    expectLine(
+      await groth16("verify", "none.json", good.public, good.proof),
+      2,
+      /^error: none\.json: .*\[FILE_NOT_FOUND\]$/m,
+    );
+    expectLine(
+      await groth16("verify", good.vkey, "none.json", good.proof),
+      2,
+      /^error: none\.json: .*\[FILE_NOT_FOUND\]$/m,
+    );
+    expectLine(
+      await groth16("verify", good.vkey, good.public, "none.json"),
+      2,
+      /^error: none\.json: .*\[FILE_NOT_FOUND\]$/m,
+    );
+    for (const name of ["vkey", "public", "proof"] as const) {
+      expectLine(
+        await verifyWith({ [name]: "{" }),
+        2,
+        new RegExp(`^error: ${name}\\.json: .*\\[JSON_MALFORMED\\]$`, "m"),
+      );
+      expectLine(
+        await verifyWith({ [name]: "" }),
+        2,
+        new RegExp(`^error: ${name}\\.json: .*\\[JSON_MALFORMED\\]$`, "m"),
+      );
+    }
+    for (const [code, bad] of [
+      ["VK_MALFORMED", {}],
+      ["VK_MALFORMED", []],
+      ["VK_MALFORMED", "null"],
+      ["VK_MALFORMED", await load("proof")],
+      ["VK_PROTOCOL", { ...vkey, protocol: "plonk" }],
+      ["VK_CURVE", { ...vkey, curve: "bls12381" }],
+      ["VK_NPUBLIC_MISMATCH", { ...vkey, nPublic: 3 }],
+      ["VK_POINT_NOT_ON_CURVE", { ...vkey, vk_alpha_1: ["1", "3", "1"] }],
+    ] as const) {
+      expectLine(await verifyWith({ vkey: bad }), 2, new RegExp(`\\[${code}\\]$`, "m"));
+    }
+  });
+
+  test("a key without contribution is refused, unless it is asked for", async () => {
+    const bare = join(cwd, "bare.zkey");
+    await snarkjs.zKey.newZKey(circuit.r1cs, await snarkjsPtau(POWER), bare);
+    expectLine(await groth16("prove", "bare.zkey", circuit.witnesses[0]!, "p.json", "s.json"), 0, /p\.json/);
+    expectLine(await groth16("vkey", "bare.zkey", "v.json"), 0, /v\.json/);
+    expectLine(await groth16("verify", "v.json", "s.json", "p.json"), 2, /\[VK_NO_CONTRIBUTION\]$/m);
+    expectLine(await groth16("verify", "v.json", "s.json", "p.json", "--allow-uncontributed"), 0, /^OK/);
+  });
+});
+
+describe("bad input is 2, and nothing is written", () => {
+  test("prove: each file is named, and existing output stays as it was", async () => {
+    await writeFile(join(cwd, "p.json"), "old proof");
+    await writeFile(join(cwd, "s.json"), "old signals");
+    const unsatisfied = join(cwd, "unsatisfied.wtns");
+    const wtns = await readFile(circuit.witnesses[0]!);
+    await writeFile(
+      unsatisfied,
+      editSection(wtns, 2, (data) => (data[32]! ^= 1)),
+    );
+    const cut = join(cwd, "cut.zkey");
+    const zkey = await readFile(circuit.zkey);
+    await writeFile(cut, zkey.subarray(0, zkey.length - 1000));
+    const before = await files();
+    for (const [key, witness, message] of [
+      ["none.zkey", circuit.witnesses[0]!, /^error: none\.zkey: .*\[FILE_NOT_FOUND\]$/m],
+      [circuit.zkey, "none.wtns", /^error: none\.wtns: .*\[FILE_NOT_FOUND\]$/m],
+      [circuit.witnesses[0]!, circuit.zkey, /witness\.wtns: .*\[BINFILE_MAGIC\]$/m],
+      [cut, circuit.witnesses[0]!, /cut\.zkey: .*\[SOURCE_TRUNCATED\]$/m],
+      [".", circuit.witnesses[0]!, /\[FILE_UNREADABLE\]$/m],
+      [circuit.zkey, unsatisfied, /\[WITNESS_UNSATISFIED\]$/m],
+    ] as const) {
+      expectLine(await groth16("prove", key, witness, "p.json", "s.json"), 2, message);
+    }
+    expect(await readFile(join(cwd, "p.json"), "utf8")).toBe("old proof");
+    expect(await readFile(join(cwd, "s.json"), "utf8")).toBe("old signals");
+    expect(await files()).toEqual(before);
+
+    // without the self-check the wrong proof is the caller's business
+    expectLine(await groth16("prove", circuit.zkey, unsatisfied, "p.json", "s.json", "--no-self-check"), 0, /p\.json/);
+    expect((await groth16("verify", good.vkey, "s.json", "p.json")).code).toBe(1);
+    expect(await files()).toEqual(before);
+  });
+
+  test("fullprove: inputs that are none, or that the circuit rejects", async () => {
+    const input = circuit.inputs[0]!;
+    for (const [content, code] of [
+      ["{", "JSON_MALFORMED"],
+      ["null", "INPUT_INVALID"],
+      ["[]", "INPUT_INVALID"],
+      ["5", "INPUT_INVALID"],
+      ["{}", "INPUT_MISSING"],
+      [JSON.stringify({ ...input, x: "one" }), "INPUT_INVALID"],
+      [JSON.stringify({ ...input, x: null }), "INPUT_INVALID"],
+      [JSON.stringify({ ...input, x: [1, 2] }), "INPUT_LENGTH"],
+      [JSON.stringify({ ...input, z: 1 }), "INPUT_UNKNOWN"],
+      [`{"x":${"[".repeat(50_000)}1${"]".repeat(50_000)}}`, "INPUT_INVALID"],
+    ] as const) {
+      await writeFile(join(cwd, "input.json"), content);
+      const result = await groth16("fullprove", "input.json", circuit.wasm, circuit.zkey, "p.json", "s.json");
+      expectLine(result, 2, new RegExp(`\\[${code}\\]$`, "m"));
+      expect(await files()).toEqual(["input.json"]);
+    }
+    const wasm = await groth16("fullprove", good.input, circuit.r1cs, circuit.zkey, "p.json", "s.json");
+    expectLine(wasm, 2, /mixed\.r1cs: .*\[CIRCUIT_WASM\]$/m);
+  });
+
+  test("setup and vkey: each file is named, existing output stays", async () => {
+    await writeFile(join(cwd, "out"), "old");
+    expectLine(await groth16("vkey", circuit.r1cs, "out"), 2, /mixed\.r1cs: .*\[BINFILE_MAGIC\]$/m);
+    for (const [r1cs, message] of [
+      ["none.r1cs", /\nerror: none\.r1cs: .*\[FILE_NOT_FOUND\]\n$/],
+      [circuit.zkey, /\nerror: .*final\.zkey: .*\[BINFILE_MAGIC\]\n$/],
+    ] as const) {
+      const { code, stdout, stderr } = await groth16("setup", r1cs, "out");
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toMatch(message);
+    }
+    expect(await readFile(join(cwd, "out"), "utf8")).toBe("old");
+    expect(await files()).toEqual(["out"]);
+  });
+
+  test("output that cannot be written is noticed before any work, and no half of a pair is replaced", async () => {
+    await writeFile(join(cwd, "old.json"), "old");
+    const prove = ["prove", circuit.zkey, circuit.witnesses[0]!];
+    expectLine(await groth16(...prove, "none/p.json", "old.json"), 2, /^error: none\/p\.json: .*\[FILE_UNWRITABLE\]$/m);
+    expectLine(await groth16(...prove, "old.json", "none/s.json"), 2, /^error: none\/s\.json: .*\[FILE_UNWRITABLE\]$/m);
+    expectLine(await groth16(...prove, "old.json", "old.json"), 2, /the same path twice.*\[FILE_UNWRITABLE\]$/m);
+    expectLine(await groth16(...prove, ".", "old.json"), 2, /a directory.*\[FILE_UNWRITABLE\]$/m);
+    expectLine(await groth16("vkey", circuit.zkey, "none/v.json"), 2, /\[FILE_UNWRITABLE\]$/m);
+    expect((await groth16("setup", circuit.r1cs, "none/k.zkey")).code).toBe(2);
+    // the missing key isn't even looked for
+    expectLine(await groth16("prove", "none.zkey", "none.wtns", "none/p.json", "old.json"), 2, /\[FILE_UNWRITABLE\]$/m);
+    expect(await readFile(join(cwd, "old.json"), "utf8")).toBe("old");
+    expect(await files()).toEqual(["old.json"]);
+  });
+});
+
+describe("usage", () => {
+  test("--help and --version are 0, on stdout, and name every command and argument in snarkjs' order", async () => {
+    for (const [args, text] of [
+      [["--help"], /groth16/],
+      [["-h"], /groth16/],
+      [["help"], /groth16/],
+      [["groth16", "--help"], /prove[\s\S]*fullprove[\s\S]*verify[\s\S]*setup[\s\S]*NOT FOR PRODUCTION[\s\S]*vkey/],
+      [["groth16", "prove", "--help"], /prove \[options\] <zkey> <wtns> <proof\.json> <public\.json>/],
+      [["groth16", "fullprove", "--help"], /<input\.json> <wasm> <zkey> <proof\.json>\s+<public\.json>/],
+      [["groth16", "verify", "--help"], /verify \[options\] <vkey\.json> <public\.json> <proof\.json>/],
+      [["groth16", "setup", "--help"], /setup \[options\] <r1cs> <zkey>[\s\S]*NOT FOR PRODUCTION/],
+      [["groth16", "vkey", "--help"], /vkey \[options\] <zkey> <vkey\.json>/],
+      [["--version"], new RegExp(`^${VERSION.replaceAll(".", "\\.")}\n$`)],
+    ] as const) {
+      const { code, stdout, stderr } = await cli(args);
+      expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: "" });
+      expect(stdout).toMatch(text);
+    }
+  });
+
+  test("wrong usage is 2 and says what is wrong on stderr", async () => {
+    const prove = ["groth16", "prove", circuit.zkey, circuit.witnesses[0]!, "p.json", "s.json"];
+    for (const [args, message] of [
+      [[], /Usage: chunkproof/],
+      [["prove"], /unknown command 'prove'/],
+      [["plonk"], /unknown command 'plonk'/],
+      [["groth16"], /Usage: chunkproof groth16/],
+      [["groth16", "contribute"], /unknown command 'contribute'/],
+      [["groth16", "prove"], /missing required argument 'zkey'/],
+      [["groth16", "verify", good.vkey, good.public], /missing required argument 'proof\.json'/],
+      [[...prove, "more"], /too many arguments/],
+      [[...prove, "--fast"], /unknown option '--fast'/],
+      [["--json"], /unknown option '--json'/],
+      ...["0", "-1", "1.5", "257", "1e2", "two", "", " 2", "0x2"].map(
+        (n) => [[...prove, "--threads", n], /'--threads|-t/] as const,
+      ),
+      [[...prove, "--threads"], /argument missing/],
+    ] as const) {
+      const { code, stdout, stderr } = await cli(args);
+      expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: "" });
+      expect(stderr).toMatch(message);
+    }
+    expect(await files()).toEqual([]);
+  });
+
+  test("--threads 1, 3 and auto prove", async () => {
+    for (const threads of ["1", "3", "auto"]) {
+      expectLine(
+        await groth16("prove", circuit.zkey, circuit.witnesses[0]!, "p.json", "s.json", "-t", threads),
+        0,
+        /p\.json/,
+      );
+      expect(verifier.verify(circuit.vk, await json("s.json"), await json("p.json"))).toBe(true);
+    }
+  });
+});
+
+describe("interrupts", () => {
+  let server: LocalServer;
+  let asked: string[] = [];
+  /** Files that the server has; others hang after some bytes. */
+  let whole: Record<string, Buffer>;
+
+  beforeAll(async () => {
+    whole = { "/key.zkey": await readFile(circuit.zkey), "/input.json": await readFile(good.input) };
+    server = await startServer((request, response) => {
+      const content = whole[request.url!];
+      if (content !== undefined) return void response.end(content);
+      response.writeHead(200, { "content-length": 10_000 });
+      response.write("zkey");
+      asked.push(request.url!);
+    });
+  });
+  afterAll(() => server.close());
+  beforeEach(() => {
+    asked = [];
+  });
+
+  /** The process's end after a signal that is sent while it waits for a download. */
+  async function interrupted(args: readonly string[], signal: NodeJS.Signals): Promise<Finished> {
+    const child = startNode([BIN, ...args], { cwd });
+    while (asked.length === 0) await delay(10);
+    await delay(50);
+    const at = performance.now();
+    child.kill(signal);
+    const result = await child.done;
+    expect(performance.now() - at).toBeLessThan(5000);
+    return result;
+  }
+
+  test("SIGINT and SIGTERM end every command that works with 130, one line, and no file", async () => {
+    const url = (name: string) => `${server.origin}/${name}`;
+    for (const [args, signal] of [
+      [["groth16", "prove", url("slow.zkey"), circuit.witnesses[0]!, "p.json", "s.json"], "SIGINT"],
+      [["groth16", "prove", url("slow.zkey"), circuit.witnesses[0]!, "p.json", "s.json"], "SIGTERM"],
+      // with the key loaded and its threads alive
+      [["groth16", "prove", url("key.zkey"), url("slow.wtns"), "p.json", "s.json", "-t", "4"], "SIGINT"],
+      [["groth16", "fullprove", url("slow.json"), circuit.wasm, circuit.zkey, "p.json", "s.json"], "SIGINT"],
+      [["groth16", "fullprove", url("input.json"), url("slow.wasm"), circuit.zkey, "p.json", "s.json"], "SIGINT"],
+      [["groth16", "verify", url("slow.json"), good.public, good.proof], "SIGINT"],
+      [["groth16", "vkey", url("slow.zkey"), "v.json"], "SIGINT"],
+    ] as const) {
+      asked = [];
+      expectLine(await interrupted(args, signal), 130, /^error: interrupted$/m);
+      expect(await files()).toEqual([]);
+    }
+    asked = [];
+    const setup = await interrupted(["groth16", "setup", url("slow.r1cs"), "k.zkey"], "SIGINT");
+    expect({ code: setup.code, stdout: setup.stdout }).toEqual({ code: 130, stdout: "" });
+    expect(setup.stderr).toMatch(/\nerror: interrupted\n$/);
+    expect(await files()).toEqual([]);
+    asked = [];
+    const asJson = await interrupted(["groth16", "vkey", url("slow.zkey"), "v.json", "--json"], "SIGINT");
+    expect(asJson.code).toBe(130);
+    expect(JSON.parse(asJson.stdout)).toMatchObject({ ok: false, error: { code: "INTERRUPTED" } });
+  });
+
+  test("at any time of setup and prove: 130 and no file, or 0 and a whole one; never a part", async () => {
+    const source = await readFile(`${ROOT}circuits/example/preimage.circom`, "utf8");
+    const { r1cs, wasm } = await compileCircuit("preimage", source);
+    const wtns = await snarkjsWitness(wasm, { salt: 1, secret: 2 });
+    expect((await groth16("setup", r1cs, "whole.zkey")).code).toBe(0);
+    const { size } = await stat(join(cwd, "whole.zkey"));
+    const { ms: setupTime } = await groth16("setup", r1cs, "whole.zkey");
+    const { ms: proveTime } = await groth16("prove", "whole.zkey", wtns, "whole.json", "whole-public.json");
+    /** Whether the command was interrupted; when Node is still starting, there is no handler and the signal kills it. */
+    const interruptAt = async (ms: number, args: string[]): Promise<boolean> => {
+      const child = startNode([BIN, "groth16", ...args], { cwd });
+      await delay(ms);
+      child.kill("SIGINT");
+      const { code, signal, stderr } = await child.done;
+      expect([0, 130, "SIGINT"], stderr).toContain(code ?? signal);
+      return code !== 0;
+    };
+    const sizeOf = async (name: string) => (await stat(join(cwd, name)).catch(() => undefined))?.size;
+    for (const share of [0.3, 0.5, 0.7, 0.9, 0.97]) {
+      const ended = await interruptAt(share * setupTime, ["setup", r1cs, `${share}.zkey`]);
+      expect(await sizeOf(`${share}.zkey`)).toBe(ended ? undefined : size);
+    }
+    for (const share of [0.5, 0.7, 0.9]) {
+      const paths = [`${share}.json`, `${share}-public.json`];
+      const ended = await interruptAt(share * proveTime, ["prove", "whole.zkey", wtns, ...paths]);
+      expect(paths.map((path) => existsSync(join(cwd, path)))).toEqual([!ended, !ended]);
+    }
+    expect((await files()).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+});
