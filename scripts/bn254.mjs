@@ -93,7 +93,10 @@ export function inv(out: usize, a: usize, scratch: usize): void {
   if (isLiteralZero(scratch)) { setZero(out); return; }
   toBytes(scratch, scratch);
   ${words(p, 64, 4)
-    .map((x, i) => `let u${i}: u64 = ${x}, v${i} = load<u64>(scratch, ${8 * i}), r${i}: u64 = 0, s${i}: u64 = ${i === 0 ? 1 : 0};`)
+    .map(
+      (x, i) =>
+        `let u${i}: u64 = ${x}, v${i} = load<u64>(scratch, ${8 * i}), r${i}: u64 = 0, s${i}: u64 = ${i === 0 ? 1 : 0};`,
+    )
     .join("\n  ")}
   let t0: u64, t1: u64, t2: u64, t3: u64, b: u64;
   let k: u32 = 0;

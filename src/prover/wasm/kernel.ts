@@ -68,11 +68,12 @@ export async function compileBestKernel(
 
 async function compile(sharedMemory: boolean, arithmetic: Arithmetic): Promise<WebAssembly.Module> {
   if (arithmetic === "fma") await allowRelaxedSimd(relaxedSimdAvailable);
-  const { plain, shared } =
-    arithmetic === "fma" ? await import("./fma.generated.js") : await import("./int.generated.js");
+  const { binary } = arithmetic === "fma" ? await import("./fma.generated.js") : await import("./int.generated.js");
+  const bytes = decode(binary);
+  if (sharedMemory) importSharedMemory(bytes);
   let module: WebAssembly.Module;
   try {
-    module = await WebAssembly.compile(decode(sharedMemory ? shared : plain));
+    module = await WebAssembly.compile(bytes);
   } catch (cause) {
     throw new ProverError("this engine cannot compile the prover", {
       code: arithmetic === "fma" ? "ARITHMETIC_UNSUPPORTED" : "WASM_UNSUPPORTED",
@@ -95,6 +96,20 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
+}
+
+const ascii = (text: string): number[] => [...text].map((c) => c.charCodeAt(0));
+
+/**
+ * Changes the kind of memory that a module imports as env.memory: the flags of its limits, 1 for a maximum, 2 for shared.
+ * The code is the same for both.
+ */
+function importSharedMemory(bytes: Uint8Array): void {
+  // length and name of the module, length and name of the import, kind memory, flags
+  const pattern = [3, ...ascii("env"), 6, ...ascii("memory"), 2, 1];
+  const at = bytes.findIndex((_, i) => pattern.every((b, j) => bytes[i + j] === b));
+  if (at < 0) throw new Error("the module imports no memory");
+  bytes[at + pattern.length - 1] = 3;
 }
 
 /** A module with one function of one `f64x2.relaxed_madd`. */

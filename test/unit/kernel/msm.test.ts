@@ -20,6 +20,8 @@ import {
   zkeyPoint,
 } from "../../support/kernel.js";
 
+/** The largest scalar that could be one half of the decomposition: its highest digit has no room for a carry. */
+const LONGEST = (1n << 127n) - 1n;
 const BITS = Array.from({ length: 14 }, (_, i) => i + 3);
 
 describeBuilds((build, kernel) => {
@@ -129,6 +131,11 @@ describeBuilds((build, kernel) => {
         "points and their endomorphism's images",
         full.map((_, i) => full[i >> 1]!),
         full.map((_, i) => (i % 2 ? LAMBDA : 1n)),
+      ],
+      [
+        "halves as long as they may be, with one sign and the other",
+        full.map((_, i) => (i % 2 ? LONGEST : R - LONGEST)),
+        range,
       ],
       ["bits", full.map((_, i) => BigInt(i % 2)), range],
       ["one base", [full[1]!], [5n]],
