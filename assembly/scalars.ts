@@ -79,7 +79,7 @@ export function recode(scalar: usize, digits: usize, halfStride: usize, windowSt
     subWords(k1, s, 8);
     if ((load<u64>(k1, 16) | load<u64>(k1, 24)) == 0) { memory.copy(s, k1, 32); flip = true; }
   }
-  if ((load<u64>(s, 16) | load<u64>(s, 24)) == 0 && load<i64>(s, 8) >= 0) {
+  if ((load<u64>(s, 16) | load<u64>(s, 24)) == 0 && (load<u64>(s, 8) >> 62) == 0) {
     writeDigits(s, flip, digits, windowStride, c, windows);
     for (let w: u32 = 0; w < windows; w++) store<i16>(digits + halfStride + usize(w) * windowStride, 0);
     return;

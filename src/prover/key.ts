@@ -65,6 +65,8 @@ export interface KeyInfo {
   readonly memory: number;
 }
 
+/** Priority of the matrices: they are read twice, window after window. */
+const FIRST = -1;
 /** Bytes read at a time. */
 const WINDOW = 1 << 20;
 
@@ -224,14 +226,14 @@ async function loadMemory(
   // the sections side by side: each waits for its own reads, and the threads are kept busy by the others
   const tables = loadRoots(engine, header.power, signal);
   const parts = await allDone([
+    loadMatrices(job),
     loadBases(job, "g2", ZKEY_SECTION.b2, 0),
     loadBases(job, "g1", ZKEY_SECTION.a, 0),
     loadBases(job, "g1", ZKEY_SECTION.h, 0),
     loadBases(job, "g1", ZKEY_SECTION.c, header.nPublic + 1),
-    loadMatrices(job),
     tables,
   ] as const);
-  const [b2, a, h, c, matrices, roots] = parts;
+  const [matrices, b2, a, h, c, roots] = parts;
   return { constants, bases: { a, b2, c, h }, matrices, ...roots };
 }
 
@@ -329,7 +331,7 @@ async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
 
   await eachWindow(job, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
     const call = ["qap_count", src, n, offsetsA, offsetsB, domainSize, nVars] as const;
-    const [result] = await engine.run([{ calls: [call] }], { signal });
+    const [result] = await engine.run([{ calls: [call] }], { signal, priority: FIRST });
     if (result![0]! >= 0) {
       throw new FormatError("matrix, row or signal of a coefficient is out of range", {
         code: "ZKEY_COEFFICIENT",
@@ -349,7 +351,7 @@ async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
   const [pairsA, pairsB] = totals.map((n) => heap.alloc(engine.pairBytes * (Math.ceil(n / 2) + 1))) as [number, number];
   await eachWindow(job, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
     const call = ["qap_load", src, n, cursorsA, cursorsB, wiresA, wiresB, pairsA, pairsB] as const;
-    const [result] = await engine.run([{ calls: [call] }], { signal });
+    const [result] = await engine.run([{ calls: [call] }], { signal, priority: FIRST });
     if (result![0]! >= 0) {
       throw new FormatError("coefficient is not canonical", {
         code: "ZKEY_COEFFICIENT",

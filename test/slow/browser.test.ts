@@ -3,10 +3,12 @@ import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type LocalServer, startServer, verifier } from "../support/built.js";
 import { closeSnarkjs, ROOT, snarkjs } from "../support/circuits.js";
 import { type Specimen, specimen } from "../support/zoo.js";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const missing = !existsSync(CHROMIUM);

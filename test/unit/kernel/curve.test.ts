@@ -29,15 +29,25 @@ const coefficient = fc.oneof(fc.constantFrom(0n, 1n, -1n, 2n, -2n), fc.bigInt({ 
  * Points with coordinates that have two representations: in `int` those that are tiny in Montgomery form, in `fma` those
  * close to p/2. Not all of them lie in the subgroup of order r; no addition needs that.
  */
-function ambiguousPoints(group: Group, { arithmetic, radix }: Layout): Coords[] {
+function ambiguousPoints(group: Group, { arithmetic, bits, radix }: Layout): Coords[] {
   const radixInverse = inverse(radix, Q);
-  const found: Coords[] = [];
-  for (let t = 1n; found.length < 4; t++) {
-    const value = (raw: bigint) => mod((arithmetic === "int" ? raw : (Q >> 1n) + raw) * radixInverse, Q);
-    const point = group.lift(group.degree === 1 ? [value(t)] : [value(t), t % 3n === 0n ? 0n : value(5n * t)]);
-    if (point !== undefined) found.push(point);
-  }
-  return found;
+  const half = 1n << (bits - 1n);
+  // in fma the lowest limbs of both differ by that of p, or that and 2^51 where one of them is close to the end
+  const lowest = arithmetic === "int" ? [0n] : [0n, -half, half - 60n];
+  const value = (low: bigint, t: bigint) => {
+    const raw = arithmetic === "int" ? t : (((Q >> 1n) >> bits) << bits) + low + t;
+    return mod(raw * radixInverse, Q);
+  };
+  return lowest.flatMap((low) => {
+    const found: Coords[] = [];
+    for (let t = 1n; found.length < (group.degree === 1 ? 4 : 3); t++) {
+      const point = group.lift(
+        group.degree === 1 ? [value(low, t)] : [value(low, t), t % 3n === 0n ? 0n : value(low, 5n * t)],
+      );
+      if (point !== undefined) found.push(point);
+    }
+    return found;
+  });
 }
 
 describeBuilds((build, kernel) => {
@@ -156,6 +166,27 @@ describeBuilds((build, kernel) => {
           }
         });
       });
+
+      if (build.arithmetic === "fma" && name === "g1") {
+        test("a lowest limb of 2^50 and one of -2^50 may belong to the same abscissa", () => {
+          const radixInverse = inverse(build.layout.radix, Q);
+          const half = 1n << 50n;
+          let point: Coords | undefined;
+          for (let s = 1n; point === undefined; s++) point = group.lift([mod(((s << 51n) - half) * radixInverse, Q)]);
+          const found = point;
+          for (const second of [found, group.negate(found)]) {
+            k.scope(() => {
+              const [p, q, out, list] = [k.affine(group, found), k.affine(group, second), k.alloc(k.pair), k.alloc(12)];
+              const [low, next, ...rest] = k.getLimbs(q);
+              expect(low).toBe(-half);
+              k.putLimbs(q, [half, next! - 1n, ...rest]);
+              k.putU32(list, p, q, out);
+              call("batchAdd", list, 1, k.alloc(size("batchScratch", 1)));
+              expect(k.getAffine(group, out)).toEqual(group.sum(found, second));
+            });
+          }
+        });
+      }
 
       test("abscissae with equal lowest limbs are still different", () => {
         if (group.degree === 2) return;

@@ -332,7 +332,7 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
       const work = (engine) => {
         const at = engine.heap.alloc(64);
         engine.heap.view(at, 64).fill(0);
-        return Array.from({ length: 50 }, () => ({ calls: Array(60).fill(["fq_inv", at, at]) }));
+        return Array.from({ length: 50 }, () => ({ calls: Array(600).fill(["fq_inv", at, at]) }));
       };
     `;
     const limit = 20_000;
