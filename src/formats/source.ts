@@ -7,11 +7,11 @@
  * @module
  */
 
-import { openFile } from "#platform";
+import { openFile, relativeUrl } from "#platform";
 import { FormatError } from "../errors.js";
 
 /**
- * Anything chunkproof reads a file from: a path (Node), an `http(s):`, `file:`, `blob:` or `data:` URL, a Blob or File,
+ * Anything chunkproof reads a file from: a path (in browsers a URL relative to the page), an `http(s):`, `file:`, `blob:` or `data:` URL, a Blob or File,
  * or the bytes themselves.
  */
 export type Source = string | URL | Uint8Array | ArrayBuffer | Blob;
@@ -60,7 +60,7 @@ interface Backend {
  * @param what what is expected there, for messages about sources without a name, e.g. `"zkey"`.
  * @param signal ends downloads and reads; what is thrown then is `signal.reason`.
  * @param maxBytes refuse anything larger.
- * @throws FormatError `SOURCE_UNSUPPORTED` (type, bad URL or scheme, or a path in a browser), `SOURCE_TOO_LARGE`,
+ * @throws FormatError `SOURCE_UNSUPPORTED` (type, bad URL or scheme), `SOURCE_TOO_LARGE`,
  *   `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FETCH_FAILED` (network, or an HTTP status other than 2xx).
  */
 export async function openSource(
@@ -206,6 +206,8 @@ async function locationBackend(
       got: scheme ?? "none",
     });
   }
+  const url = scheme === undefined ? relativeUrl(location) : undefined;
+  if (url !== undefined) return download(url, what, signal, maxBytes);
   const file = await openFile(location);
   return {
     name: location,

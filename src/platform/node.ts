@@ -12,6 +12,11 @@ import { setFlagsFromString } from "node:v8";
 import { Worker, parentPort as workerPort } from "node:worker_threads";
 import { FormatError } from "../errors.js";
 
+/** What a string without a scheme stands for, if not a path: nothing here. */
+export function relativeUrl(_location: string): string | undefined {
+  return undefined;
+}
+
 /** A regular file opened for reading. */
 export interface OpenedFile {
   /** Size in bytes when the file was opened. */

@@ -9,6 +9,15 @@ import type { OpenedFile, ParentPort, Thread } from "./node.js";
 
 export type { OpenedFile, ParentPort, Thread } from "./node.js";
 
+/** What a string without a scheme stands for in a page or a worker: a URL relative to it. */
+export function relativeUrl(location: string): string | undefined {
+  try {
+    return new URL(location, globalThis.document?.baseURI ?? globalThis.location.href).href;
+  } catch {
+    return location;
+  }
+}
+
 /**
  * Browsers have no file system paths.
  *
@@ -47,12 +56,21 @@ export function hardwareThreads(): number {
 /** Starts a thread of the WebAssembly pool. */
 export function startThread(): Thread {
   const worker = new Worker(new URL("../prover/wasm/worker.js", import.meta.url), { type: "module" });
+  // a failure may come before anybody listens
+  let reason: string | undefined;
+  let listener: ((reason: string) => void) | undefined;
+  const fail = (text: string) => {
+    reason ??= text;
+    listener?.(reason);
+  };
+  worker.addEventListener("error", (event) => fail(event.message || "the worker script could not be loaded"));
+  worker.addEventListener("messageerror", () => fail("a message could not be deserialised"));
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.addEventListener("message", (event) => listener(event.data)),
-    onFailure(listener) {
-      worker.addEventListener("error", (event) => listener(event.message || "the worker script could not be loaded"));
-      worker.addEventListener("messageerror", () => listener("a message could not be deserialised"));
+    onFailure(onFailure) {
+      listener = onFailure;
+      if (reason !== undefined) onFailure(reason);
     },
     hold: () => {},
     terminate: async () => worker.terminate(),

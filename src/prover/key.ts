@@ -199,6 +199,7 @@ export async function loadProvingKey(source: Source, options: LoadOptions = {}):
     }
     const loading = loadMemory(zkey, engine, signal, onProgress);
     const [memory, ic] = await allDone([loading, readIC(zkey)] as const);
+    signal?.throwIfAborted();
     return new ProvingKey(zkey.name, header, ic, engine, memory);
   } catch (error) {
     await engine?.close();
@@ -219,7 +220,7 @@ async function loadMemory(
   const stage = new Stage(
     onProgress,
     "load",
-    used.reduce((n, id) => n + sections.get(id)!.size, 2 * sections.get(ZKEY_SECTION.coefs)!.size),
+    used.reduce((n, id) => n + sections.get(id)!.size, 2 * (sections.get(ZKEY_SECTION.coefs)!.size - 4)),
   );
   const constants = putConstants(engine);
   const job: LoadJob = { zkey, engine, constants, signal, stage };

@@ -91,6 +91,8 @@ class Run {
   readonly #options: ProveOptions;
   readonly #blocks: number[] = [];
   #values = 0;
+  /** What error messages call the witness. */
+  #witness = "";
 
   constructor(key: ProvingKey, options: ProveOptions) {
     this.#key = key;
@@ -121,6 +123,7 @@ class Run {
           got: String(file.nWitness),
         });
       }
+      this.#witness = file.name;
       const size = nVars * FIELD_SIZE;
       this.#values = this.#alloc(size);
       if (engine.threaded) await file.source.readInto(engine.heap.view(this.#values, size), file.valuesOffset);
@@ -172,7 +175,7 @@ class Run {
       if (first! >= 0) {
         throw new ProverError("a witness value is not canonical", {
           code: "WITNESS_NOT_CANONICAL",
-          where: `value ${first}`,
+          where: `${this.#witness}: value ${first}`,
           expected: "a number below r",
         });
       }
@@ -214,9 +217,9 @@ class Run {
       points.add("g1", c, c, sigmaA);
       points.mul("g1", a, a, invMod(rho, FR_MODULUS));
       proof = {
-        pi_a: g1ToJson(points.getG1(a)),
-        pi_b: g2ToJson(points.getG2(b)),
-        pi_c: g1ToJson(points.getG1(c)),
+        pi_a: g1ToJson(points.getG1(a, `${this.#key.name}: pi_a of a proof`)),
+        pi_b: g2ToJson(points.getG2(b, `${this.#key.name}: pi_b of a proof`)),
+        pi_c: g1ToJson(points.getG1(c, `${this.#key.name}: pi_c of a proof`)),
         protocol: "groth16",
         curve: "bn128",
       };

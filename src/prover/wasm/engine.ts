@@ -159,7 +159,7 @@ export class Engine {
   }
 
   /**
-   * @throws ProverError `THREADS_INVALID`, `WASM_UNSUPPORTED`, `ARITHMETIC_UNSUPPORTED`, `OUT_OF_MEMORY`.
+   * @throws ProverError `THREADS_INVALID`, `WASM_UNSUPPORTED`, `ARITHMETIC_UNSUPPORTED`, `OUT_OF_MEMORY`, `WORKER_FAILED`.
    */
   static async create(options: EngineOptions = {}): Promise<Engine> {
     const threads = resolveThreads(options.threads);
@@ -167,7 +167,7 @@ export class Engine {
     const started: Thread[] = [];
     try {
       // threads take as long to start as the module to compile
-      for (let i = 0; threaded && i < threads; i++) started.push(startThread());
+      for (let i = 0; threaded && i < threads; i++) started.push(newThread());
       const { module, arithmetic } = await chooseKernel(threaded, options.arithmetic);
       const memory = newMemory(threaded);
       return new Engine(module, memory, threaded, arithmetic, threads, options.maxMemory, started);
@@ -249,7 +249,7 @@ export class Engine {
       if (slot === undefined) {
         if (this.#slots.length >= this.#limit) return;
         try {
-          this.#adopt(startThread());
+          this.#adopt(newThread());
         } catch (error) {
           this.#fail(error);
           return;
@@ -364,6 +364,14 @@ export class Engine {
     }
     this.#inlineBusy = false;
     if (this.#batches.length > 0 && this.#closed === undefined) this.#dispatch();
+  }
+}
+
+function newThread(): Thread {
+  try {
+    return startThread();
+  } catch (error) {
+    throw workerError(error instanceof Error ? error.message : String(error));
   }
 }
 
