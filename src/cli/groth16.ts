@@ -1,6 +1,6 @@
 /**
  * `chunkproof groth16 …`: the commands of snarkjs' group of the same name, arguments in the same order, and the two steps
- * around them that need no ceremony.
+ * around them that need no ceremony. What only one command needs is imported by that command.
  *
  * @module
  */
@@ -16,7 +16,6 @@ import {
   type Source,
   type ThreadCount,
 } from "../prover/index.js";
-import { assertValid, parseVerifyingKey, VerifierError } from "../verifier/index.js";
 import { checkWritable } from "./files.js";
 import { EXIT, interruptSignal, Output, type OutputOptions } from "./output.js";
 
@@ -78,7 +77,7 @@ async function proveTo(
   signal: AbortSignal,
 ): Promise<number> {
   await checkWritable(proofPath, publicPath);
-  const onProgress = out.progress();
+  const onProgress = await out.progress();
   await using key = await loadProvingKey(zkey, { threads, signal, onProgress });
   const { proof, publicSignals } = await prove(key, witness, { signal, onProgress, selfCheck });
   await writeFileAtomic(publicPath, text(stringifyPublic(publicSignals)));
@@ -140,6 +139,7 @@ export function groth16Command(): Command {
       .action((vkeyPath: string, publicPath: string, proofPath: string, options: VerifyCommandOptions) =>
         run("verify", options, async (out, signal) => {
           const { allowUncontributed = false } = options;
+          const { assertValid, parseVerifyingKey, VerifierError } = await import("../verifier/index.js");
           const vk = parseVerifyingKey(await readJson(vkeyPath, "verifying key", signal), { allowUncontributed });
           const publicSignals = await readJson(publicPath, "public signals", signal);
           const proof = await readJson(proofPath, "proof", signal);
@@ -166,14 +166,13 @@ export function groth16Command(): Command {
       .argument("<zkey>", "proving key to write")
       .action((r1cs: string, zkeyPath: string, options: ThreadOptions) =>
         run("setup", options, async (out, signal) => {
-          // loaded only here: proving and verifying need not wait for it
           const { DEVELOPMENT_WARNING, setup } = await import("../setup/index.js");
           out.warn(DEVELOPMENT_WARNING);
           await checkWritable(zkeyPath);
           const { zkey, nConstraints, nVars, nPublic, domainSize } = await setup(r1cs, {
             threads: options.threads,
             signal,
-            onProgress: out.progress(),
+            onProgress: await out.progress(),
           });
           await writeFileAtomic(zkeyPath, zkey, signal);
           out.result(`development key for ${nConstraints} constraints written to ${zkeyPath}`, {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Presets, SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import { ChunkproofError } from "../errors.js";
 import type { OnProgress } from "../prover/index.js";
 
@@ -41,9 +41,10 @@ export class Output {
   }
 
   /** A bar on a terminal, nothing elsewhere. */
-  progress(): OnProgress | undefined {
+  async progress(): Promise<OnProgress | undefined> {
     const { json, quiet } = this.#options;
     if (json || quiet || !process.stderr.isTTY) return undefined;
+    const { Presets, SingleBar } = await import("cli-progress");
     return ({ stage, done, total }) => {
       if (stage !== this.#stage) {
         this.#endBar();

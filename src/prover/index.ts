@@ -15,9 +15,10 @@
 export { ChunkproofError, FormatError, ProverError } from "../errors.js";
 export type { ProofJson, VerifyingKeyJson } from "../formats/json.js";
 export type { Source } from "../formats/source.js";
-export { type KeyInfo, type LoadOptions, loadProvingKey, type ProvingKey } from "./key.js";
+export { calculateWitness, loadProvingKey, prove } from "./groth16.js";
+export type { KeyInfo, LoadOptions, ProvingKey } from "./key.js";
 export type { OnProgress, Progress } from "./progress.js";
-export { type ProofResult, type ProveOptions, prove } from "./prove.js";
+export type { ProofResult, ProveOptions } from "./prove.js";
 export type { ThreadCount } from "./wasm/engine.js";
 export type { Arithmetic } from "./wasm/kernel.js";
-export { type CircomWitness, type CircuitInputs, calculateWitness, type InputValue } from "./witness.js";
+export type { CircomWitness, CircuitInputs, InputValue } from "./witness.js";

@@ -23,7 +23,7 @@ import { parseVerifyingKey, type VerifyingKey } from "../verifier/index.js";
 import { allDone } from "./concurrency.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { invMod, MAX_DOMAIN_BITS, rootOfUnity } from "./wasm/constants.js";
-import { Engine, type EngineOptions } from "./wasm/engine.js";
+import type { Engine, EngineOptions } from "./wasm/engine.js";
 import { type Constants, type Group, kernelFunction, POINT_BYTES, putConstants, putField } from "./wasm/field.js";
 import type { Arithmetic } from "./wasm/kernel.js";
 import type { Bases } from "./wasm/msm.js";
@@ -44,7 +44,7 @@ export interface KeyMemory {
   readonly coset: number;
 }
 
-/** Options of {@link loadProvingKey}. */
+/** Options of `loadProvingKey`. */
 export interface LoadOptions extends EngineOptions {
   /** Ends loading; what is thrown then is `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
@@ -165,23 +165,16 @@ export class ProvingKey {
 }
 
 /**
- * Loads a Groth16 proving key over BN254 as snarkjs writes it (`.zkey`).
+ * Reads a key into the memory of an engine, which is then the key's; nothing is left of it when that fails.
  *
- * Every base is checked to be on the curve, every coefficient to be below r. Memory: about 120 bytes for each point of A,
- * C and H, 240 for each of B2 (infinity, the image of signals that a matrix does not use, takes none), 80 for each
- * coefficient; the section B1 is not needed, see {@link prove}.
- *
- * @param source path, `http(s):` or `file:` URL, bytes or Blob.
- * @returns a key to prove with many times; close it to end its threads.
- * @throws FormatError when the source cannot be read or is no such key (the codes of `openZkey`, `POINT_INVALID`,
- *   `ZKEY_COEFFICIENT`); ProverError `OUT_OF_MEMORY`, `DOMAIN_TOO_LARGE`, `WASM_UNSUPPORTED`,
- *   `ARITHMETIC_UNSUPPORTED`, `THREADS_INVALID`.
+ * @throws see `loadProvingKey`.
  */
-export async function loadProvingKey(source: Source, options: LoadOptions = {}): Promise<ProvingKey> {
-  const { signal, onProgress } = options;
-  signal?.throwIfAborted();
-  // threads start and the module compiles while the header is read
-  const [opened, created] = await Promise.allSettled([openZkey(source, signal), Engine.create(options)]);
+export async function readProvingKey(
+  source: Source,
+  starting: Promise<Engine>,
+  { signal, onProgress }: LoadOptions,
+): Promise<ProvingKey> {
+  const [opened, created] = await Promise.allSettled([openZkey(source, signal), starting]);
   const zkey = opened.status === "fulfilled" ? opened.value : undefined;
   const engine = created.status === "fulfilled" ? created.value : undefined;
   try {

@@ -26,7 +26,7 @@ import { type Call, SCRATCH } from "./wasm/kernel.js";
 import { type Bases, type Digits, digitsSize, msmTasks, windowBits, windowCount } from "./wasm/msm.js";
 import { type CircomWitness, openWitness } from "./witness.js";
 
-/** Options of {@link prove}. */
+/** Options of `prove`. */
 export interface ProveOptions {
   /** Threads of this proof; default: those the key was loaded with. */
   readonly threads?: ThreadCount | undefined;
@@ -51,21 +51,11 @@ const WITNESS_CHUNK = 4096;
 /** Batches: the quotient is the longest chain, so its tasks go before the sums. */
 const PRIORITY = { chain: 0, sums: 1 };
 
-/**
- * Proves that a witness satisfies the key's circuit.
- *
- * Values are not kept secret from whoever can time this process or read its memory: the arithmetic is not constant time.
- *
- * @param witness a `.wtns` (path, URL, bytes or Blob), or the circuit's `.wasm` with its inputs.
- * @throws FormatError for a bad witness file; ProverError `WITNESS_LENGTH`, `WITNESS_NOT_CANONICAL`, `WITNESS_NOT_ONE`,
- *   `WITNESS_UNSATISFIED` (self-check: the witness does not satisfy the circuit), `KEY_CLOSED`, `OUT_OF_MEMORY`,
- *   `WORKER_FAILED`, `THREADS_INVALID`, and what {@link openWitness} throws; VerifierError `VK_NO_CONTRIBUTION` never: an
- *   uncontributed key proves, though nobody should trust it.
- */
-export async function prove(
+/** Makes one proof, after those before it with the same key. @throws see `prove`. */
+export async function createProof(
   key: ProvingKey,
   witness: Source | CircomWitness,
-  options: ProveOptions = {},
+  options: ProveOptions,
 ): Promise<ProofResult> {
   const { signal } = options;
   signal?.throwIfAborted();

@@ -29,11 +29,11 @@ function isCircomWitness(witness: Source | CircomWitness): witness is CircomWitn
 /**
  * Opens a witness, computing it first if need be.
  *
- * @throws FormatError for a bad file; those of {@link calculateWitness}.
+ * @throws FormatError for a bad file; those of {@link runCalculator}.
  */
 export async function openWitness(witness: Source | CircomWitness, signal?: AbortSignal): Promise<WtnsFile> {
   if (!isCircomWitness(witness)) return openWtns(witness, signal);
-  return openWtns(await calculateWitness(witness.wasm, witness.inputs, signal), signal);
+  return openWtns(await runCalculator(witness.wasm, witness.inputs, signal), signal);
 }
 
 /** Exports of a circom 2 witness calculator. */
@@ -65,14 +65,8 @@ const WORDS = FIELD_SIZE / 4;
 /** Dimensions of an input array, at most; far more than a circuit can have in practice, far less than the stack takes. */
 const MAX_DEPTH = 64;
 
-/**
- * Runs a circom 2 witness calculator.
- *
- * @returns the witness as a `.wtns` file.
- * @throws ProverError `CIRCUIT_WASM` (not a circom 2 calculator over BN254), `INPUT_UNKNOWN`, `INPUT_MISSING`,
- *   `INPUT_LENGTH`, `INPUT_INVALID`, `WITNESS_FAILED` (the circuit rejects the inputs); FormatError when the file cannot be read.
- */
-export async function calculateWitness(wasm: Source, inputs: CircuitInputs, signal?: AbortSignal): Promise<Uint8Array> {
+/** Runs a circom 2 witness calculator. @throws see `calculateWitness` of `groth16.ts`. */
+export async function runCalculator(wasm: Source, inputs: CircuitInputs, signal?: AbortSignal): Promise<Uint8Array> {
   const source = await openSource(wasm, "circuit wasm", signal);
   const { name } = source;
   let bytes: Uint8Array;

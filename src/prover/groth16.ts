@@ -1,0 +1,66 @@
+/**
+ * The public functions of the prover. Importing this module imports little more than what starts threads: whatever else
+ * they need is imported while the threads start, which takes longer.
+ *
+ * @module
+ */
+
+import type { Source } from "../formats/source.js";
+import type { LoadOptions, ProvingKey } from "./key.js";
+import type { ProofResult, ProveOptions } from "./prove.js";
+import { Engine } from "./wasm/engine.js";
+import type { CircomWitness, CircuitInputs } from "./witness.js";
+
+/**
+ * Loads a Groth16 proving key over BN254 as snarkjs writes it (`.zkey`).
+ *
+ * Every base is checked to be on the curve, every coefficient to be below r. Memory: about 120 bytes for each point of A,
+ * C and H, 240 for each of B2 (infinity, the image of signals that a matrix does not use, takes none), 80 for each
+ * coefficient; the section B1 is not needed, see {@link prove}.
+ *
+ * @param source path, `http(s):` or `file:` URL, bytes or Blob.
+ * @returns a key to prove with many times; close it to end its threads.
+ * @throws FormatError when the source cannot be read or is no such key (the codes of `openZkey`, `POINT_INVALID`,
+ *   `ZKEY_COEFFICIENT`); ProverError `OUT_OF_MEMORY`, `DOMAIN_TOO_LARGE`, `WASM_UNSUPPORTED`,
+ *   `ARITHMETIC_UNSUPPORTED`, `THREADS_INVALID`.
+ */
+export async function loadProvingKey(source: Source, options: LoadOptions = {}): Promise<ProvingKey> {
+  options.signal?.throwIfAborted();
+  const starting = Engine.create(options);
+  // whoever waits for it hears of it; until then nobody does
+  starting.catch(() => {});
+  const { readProvingKey } = await import("./key.js");
+  return readProvingKey(source, starting, options);
+}
+
+/**
+ * Proves that a witness satisfies the key's circuit.
+ *
+ * Values are not kept secret from whoever can time this process or read its memory: the arithmetic is not constant time.
+ *
+ * @param witness a `.wtns` (path, URL, bytes or Blob), or the circuit's `.wasm` with its inputs.
+ * @throws FormatError for a bad witness file; ProverError `WITNESS_LENGTH`, `WITNESS_NOT_CANONICAL`, `WITNESS_NOT_ONE`,
+ *   `WITNESS_UNSATISFIED` (self-check: the witness does not satisfy the circuit), `KEY_CLOSED`, `OUT_OF_MEMORY`,
+ *   `WORKER_FAILED`, `THREADS_INVALID`, and what {@link calculateWitness} throws; VerifierError `VK_NO_CONTRIBUTION` never: an
+ *   uncontributed key proves, though nobody should trust it.
+ */
+export async function prove(
+  key: ProvingKey,
+  witness: Source | CircomWitness,
+  options: ProveOptions = {},
+): Promise<ProofResult> {
+  const { createProof } = await import("./prove.js");
+  return createProof(key, witness, options);
+}
+
+/**
+ * Runs a circom 2 witness calculator.
+ *
+ * @returns the witness as a `.wtns` file.
+ * @throws ProverError `CIRCUIT_WASM` (not a circom 2 calculator over BN254), `INPUT_UNKNOWN`, `INPUT_MISSING`,
+ *   `INPUT_LENGTH`, `INPUT_INVALID`, `WITNESS_FAILED` (the circuit rejects the inputs); FormatError when the file cannot be read.
+ */
+export async function calculateWitness(wasm: Source, inputs: CircuitInputs, signal?: AbortSignal): Promise<Uint8Array> {
+  const { runCalculator } = await import("./witness.js");
+  return runCalculator(wasm, inputs, signal);
+}
