@@ -58,17 +58,20 @@ export function qapCount(records: usize, n: u32, countsA: usize, countsB: usize,
 }
 
 /**
- * Sorts counted records into compressed rows; cursor of a row is its next free entry. Returns -1, or the position of the
- * first record with a coefficient ≥ r.
+ * Sorts counted records into compressed rows; cursor of a row is its next free entry, offsets are where rows begin. Returns
+ * -1, or the position of the first record with a coefficient ≥ r, or that was not among those counted: the source may have
+ * changed in between, and nothing may be written elsewhere.
  */
-export function qapLoad(records: usize, n: u32, cursorsA: usize, cursorsB: usize, wiresA: usize, wiresB: usize, pairsA: usize, pairsB: usize): i32 {
+export function qapLoad(records: usize, n: u32, rows: u32, nWires: u32, offsetsA: usize, offsetsB: usize, cursorsA: usize, cursorsB: usize, wiresA: usize, wiresB: usize, pairsA: usize, pairsB: usize): i32 {
   for (let i: u32 = 0; i < n; i++) {
-    const r = records + usize(i) * 44;
+    const r = records + usize(i) * 44, row = load<u32>(r, 4), wire = load<u32>(r, 8);
+    if (load<u32>(r) > 1 || row >= rows || wire >= nWires) return i32(i);
     const isB = load<u32>(r) != 0;
-    const cursor = (isB ? cursorsB : cursorsA) + (usize(load<u32>(r, 4)) << 2);
+    const cursor = (isB ? cursorsB : cursorsA) + (usize(row) << 2);
     const position = load<u32>(cursor);
+    if (position >= load<u32>((isB ? offsetsB : offsetsA) + (usize(row) << 2), 4)) return i32(i);
     store<u32>(cursor, position + 1);
-    store<u32>((isB ? wiresB : wiresA) + (usize(position) << 2), load<u32>(r, 8));
+    store<u32>((isB ? wiresB : wiresA) + (usize(position) << 2), wire);
     if (!qapCoefficient(isB ? pairsB : pairsA, position, r + 12, true)) return i32(i);
   }
   return -1;

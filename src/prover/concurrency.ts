@@ -18,3 +18,21 @@ export async function allDone<const T extends readonly unknown[]>(
     return result.value;
   }) as { -readonly [K in keyof T]: Awaited<T[K]> };
 }
+
+/** Waits for a promise, but no longer than until the signal aborts: then its reason is thrown. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  let onAbort: (() => void) | undefined;
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, reject) => {
+        onAbort = () => reject(signal.reason);
+        signal.addEventListener("abort", onAbort);
+      }),
+    ]);
+  } finally {
+    signal.removeEventListener("abort", onAbort!);
+  }
+}

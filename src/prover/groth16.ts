@@ -15,14 +15,18 @@ import type { CircomWitness, CircuitInputs } from "./witness.js";
  * Loads a Groth16 proving key over BN254 as snarkjs writes it (`.zkey`).
  *
  * Every base is checked to be on the curve, every coefficient to be below r. Memory: about 120 bytes for each point of A,
- * C and H, 240 for each of B2 (infinity, the image of signals that a matrix does not use, takes none), 80 for each
- * coefficient; the section B1 is not needed, see {@link prove}.
+ * C and H, 240 for each of B2 (infinity, the image of signals that a matrix does not use, takes none), 44 for each
+ * coefficient, 80 for each point of the domain; the section B1 is not needed, see {@link prove}. Downloads are kept whole
+ * until the key is loaded; files are read piece by piece.
+ *
+ * A key decides what a proof gives away: which signals are public, and how the others are hidden. Load keys from elsewhere
+ * with `verifyingKey`, and trust them as far as whoever ran `snarkjs zkey verify`.
  *
  * @param source path, `http(s):` or `file:` URL, bytes or Blob.
  * @returns a key to prove with many times; close it to end its threads.
  * @throws FormatError when the source cannot be read or is no such key (the codes of `openZkey`, `POINT_INVALID`,
- *   `ZKEY_COEFFICIENT`); ProverError `OUT_OF_MEMORY`, `DOMAIN_TOO_LARGE`, `WASM_UNSUPPORTED`,
- *   `ARITHMETIC_UNSUPPORTED`, `THREADS_INVALID`.
+ *   `ZKEY_COEFFICIENT`); ProverError `ZKEY_UNEXPECTED`, `OUT_OF_MEMORY`, `DOMAIN_TOO_LARGE`, `WASM_UNSUPPORTED`,
+ *   `WASM_UNAVAILABLE`, `ARITHMETIC_UNSUPPORTED`, `WORKER_FAILED`, `THREADS_INVALID`, `MEMORY_INVALID`.
  */
 export async function loadProvingKey(source: Source, options: LoadOptions = {}): Promise<ProvingKey> {
   options.signal?.throwIfAborted();
@@ -39,10 +43,11 @@ export async function loadProvingKey(source: Source, options: LoadOptions = {}):
  * Values are not kept secret from whoever can time this process or read its memory: the arithmetic is not constant time.
  *
  * @param witness a `.wtns` (path, URL, bytes or Blob), or the circuit's `.wasm` with its inputs.
- * @throws FormatError for a bad witness file; ProverError `WITNESS_LENGTH`, `WITNESS_NOT_CANONICAL`, `WITNESS_NOT_ONE`,
+ * @throws FormatError for a bad witness file, `ZKEY_VERIFYING_KEY` (no verifier takes the key's proofs), `POINT_AT_INFINITY` and
+ *   `POINT_NOT_IN_SUBGROUP` (the key is inconsistent); ProverError `WITNESS_LENGTH`, `WITNESS_NOT_CANONICAL`, `WITNESS_NOT_ONE`,
  *   `WITNESS_UNSATISFIED` (self-check: the witness does not satisfy the circuit), `KEY_CLOSED`, `OUT_OF_MEMORY`,
- *   `WORKER_FAILED`, `THREADS_INVALID`, and what {@link calculateWitness} throws; VerifierError `VK_NO_CONTRIBUTION` never: an
- *   uncontributed key proves, though nobody should trust it.
+ *   `WORKER_FAILED`, `THREADS_INVALID`, `NO_RANDOMNESS`, and what {@link calculateWitness} throws. A key without contribution proves,
+ *   though nobody should trust it.
  */
 export async function prove(
   key: ProvingKey,

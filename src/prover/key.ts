@@ -8,7 +8,7 @@
 import { FormatError, ProverError } from "../errors.js";
 import { FR_MODULUS, type G1Affine } from "../formats/bn254.js";
 import type { VerifyingKeyJson } from "../formats/json.js";
-import type { Source } from "../formats/source.js";
+import type { ByteSource, Source } from "../formats/source.js";
 import {
   openZkey,
   readIC,
@@ -19,8 +19,8 @@ import {
   type ZkeyFile,
   type ZkeyHeader,
 } from "../formats/zkey.js";
-import { parseVerifyingKey, type VerifyingKey } from "../verifier/index.js";
-import { allDone } from "./concurrency.js";
+import { parseVerifyingKey, VerifierError, type VerifyingKey } from "../verifier/index.js";
+import { allDone, unlessAborted } from "./concurrency.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { invMod, MAX_DOMAIN_BITS, rootOfUnity } from "./wasm/constants.js";
 import type { Engine, EngineOptions } from "./wasm/engine.js";
@@ -49,6 +49,11 @@ export interface LoadOptions extends EngineOptions {
   /** Ends loading; what is thrown then is `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
+  /**
+   * The verifying key that the proofs are meant for (`verification_key.json`). A proving key from elsewhere that is not its
+   * counterpart is refused: it could declare private signals public, and proofs would hand them out.
+   */
+  readonly verifyingKey?: VerifyingKeyJson | undefined;
 }
 
 /** What a key runs on. */
@@ -111,11 +116,11 @@ export class ProvingKey {
 
   /** The verifying key, field for field what `snarkjs zkey export verificationkey` writes. */
   get verifyingKey(): VerifyingKeyJson {
-    this.#verifyingKey ??= verifyingKeyOf(this.header, this.#ic);
+    this.#verifyingKey ??= deepFreeze(verifyingKeyOf(this.header, this.#ic));
     return this.#verifyingKey;
   }
 
-  /** What the key runs on. */
+  /** What the key runs on. @throws ProverError `KEY_CLOSED`. */
   info(): KeyInfo {
     const { engine } = this;
     return {
@@ -131,10 +136,21 @@ export class ProvingKey {
    * The verifying key prepared for checking proofs; made once.
    *
    * @internal
+   * @throws FormatError `ZKEY_VERIFYING_KEY`.
    */
   preparedVerifyingKey(): VerifyingKey {
-    // the check is of this process's own work: that the key itself is worth nothing is for verifiers to refuse
-    this.#prepared ??= parseVerifyingKey(verifyingPoints(this.header, this.#ic), { allowUncontributed: true });
+    try {
+      // an uncontributed key is for verifiers to refuse: what is checked here is this process's own work
+      this.#prepared ??= parseVerifyingKey(verifyingPoints(this.header, this.#ic), { allowUncontributed: true });
+    } catch (cause) {
+      if (!(cause instanceof VerifierError)) throw cause;
+      throw new FormatError("no verifier accepts proofs of this key", {
+        code: "ZKEY_VERIFYING_KEY",
+        where: this.name,
+        got: cause.message,
+        cause,
+      });
+    }
     return this.#prepared;
   }
 
@@ -148,19 +164,28 @@ export class ProvingKey {
     await this.close();
   }
 
+  /** @internal @throws ProverError `KEY_CLOSED`. */
+  assertOpen(): void {
+    if (this.#closed) throw new ProverError("the key is closed", { code: "KEY_CLOSED", where: this.name });
+  }
+
   /**
-   * Runs `work` when everything before it is done.
+   * Runs `work` when everything before it is done; an abort ends the wait.
    *
    * @internal
-   * @throws ProverError `KEY_CLOSED`.
+   * @throws ProverError `KEY_CLOSED`; the signal's reason.
    */
-  exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#queue.then(() => {
-      if (this.#closed) throw new ProverError("the key is closed", { code: "KEY_CLOSED", where: this.name });
-      return work();
-    });
-    this.#queue = run.catch(() => {});
-    return run;
+  async exclusive<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const before = this.#queue;
+    let done!: () => void;
+    this.#queue = Promise.all([before, new Promise<void>((resolve) => (done = resolve))]);
+    try {
+      await unlessAborted(before, signal);
+      this.assertOpen();
+      return await work();
+    } finally {
+      done();
+    }
   }
 }
 
@@ -172,7 +197,7 @@ export class ProvingKey {
 export async function readProvingKey(
   source: Source,
   starting: Promise<Engine>,
-  { signal, onProgress }: LoadOptions,
+  { signal, onProgress, verifyingKey }: LoadOptions,
 ): Promise<ProvingKey> {
   const [opened, created] = await Promise.allSettled([openZkey(source, signal), starting]);
   const zkey = opened.status === "fulfilled" ? opened.value : undefined;
@@ -190,8 +215,11 @@ export async function readProvingKey(
         got: `2^${header.power}`,
       });
     }
+    // bases that nobody waits for are not loaded
+    const expected = verifyingKey === undefined ? undefined : await readIC(zkey);
+    if (expected !== undefined) assertVerifyingKey(zkey, expected, verifyingKey);
     const loading = loadMemory(zkey, engine, signal, onProgress);
-    const [memory, ic] = await allDone([loading, readIC(zkey)] as const);
+    const [memory, ic] = await allDone([loading, expected ?? readIC(zkey)] as const);
     signal?.throwIfAborted();
     return new ProvingKey(zkey.name, header, ic, engine, memory);
   } catch (error) {
@@ -200,6 +228,24 @@ export async function readProvingKey(
   } finally {
     await zkey?.close();
   }
+}
+
+/** @throws ProverError `ZKEY_UNEXPECTED` unless this is the verifying key in the file. */
+function assertVerifyingKey({ name, header }: ZkeyFile, ic: readonly G1Affine[], expected: unknown): void {
+  const given = Object(expected) as Record<string, unknown>;
+  for (const [field, own] of Object.entries(verifyingPoints(header, ic))) {
+    if (JSON.stringify(given[field]) === JSON.stringify(own)) continue;
+    throw new ProverError("the proving key does not belong to the verifying key", {
+      code: "ZKEY_UNEXPECTED",
+      where: `${name}: ${field}`,
+      expected: `what verifyingKey.${field} says`,
+    });
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze);
+  return value;
 }
 
 async function loadMemory(
@@ -253,7 +299,7 @@ async function eachWindow(
     for (let first = 0; first < count; first += perWindow) {
       signal?.throwIfAborted();
       const n = Math.min(perWindow, count - first);
-      await readToHeap(zkey, engine, buffer, offset + first * recordSize, n * recordSize);
+      await readToHeap(zkey.source, engine, buffer, offset + first * recordSize, n * recordSize);
       await visit(buffer, n, first);
       stage.advance(n * recordSize);
     }
@@ -262,17 +308,17 @@ async function eachWindow(
   }
 }
 
-/** A plain memory loses its views when it grows, which another section may cause while this one waits for its read. */
-async function readToHeap(
-  zkey: ZkeyFile,
+/** Reads into the memory; a plain one loses its views when it grows, which may happen while a read is waited for. */
+export async function readToHeap(
+  source: ByteSource,
   engine: Engine,
   address: number,
   offset: number,
   size: number,
 ): Promise<void> {
-  if (engine.threaded) await zkey.source.readInto(engine.heap.view(address, size), offset);
+  if (engine.threaded) await source.readInto(engine.heap.view(address, size), offset);
   else {
-    const bytes = await zkey.source.read(offset, size);
+    const bytes = await source.read(offset, size);
     engine.heap.view(address, size).set(bytes);
   }
 }
@@ -344,10 +390,11 @@ async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
   const [wiresA, wiresB] = totals.map((n) => heap.alloc(4 * (n + 2))) as [number, number];
   const [pairsA, pairsB] = totals.map((n) => heap.alloc(engine.pairBytes * (Math.ceil(n / 2) + 1))) as [number, number];
   await eachWindow(job, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
-    const call = ["qap_load", src, n, cursorsA, cursorsB, wiresA, wiresB, pairsA, pairsB] as const;
+    const tables = [offsetsA, offsetsB, cursorsA, cursorsB, wiresA, wiresB, pairsA, pairsB];
+    const call = ["qap_load", src, n, domainSize, nVars, ...tables] as const;
     const [result] = await engine.run([{ calls: [call] }], { signal, priority: FIRST });
     if (result![0]! >= 0) {
-      throw new FormatError("coefficient is not canonical", {
+      throw new FormatError("coefficient is not canonical, or changed while it was read", {
         code: "ZKEY_COEFFICIENT",
         where: `${zkey.name}: section ${ZKEY_SECTION.coefs}, entry ${first + result![0]!}`,
         expected: "a number below r",

@@ -13,7 +13,7 @@ export interface Progress {
   readonly total: number;
 }
 
-/** Receives progress; must not throw. */
+/** Receives progress; what it throws ends the work. */
 export type OnProgress = (progress: Progress) => void;
 
 /** Counts units of one stage and reports them. */

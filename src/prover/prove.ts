@@ -1,6 +1,5 @@
 /**
- * Groth16 proofs (eprint 2016/260) in the order of the paper: the two sums over the witness, the quotient H, the third
- * sum; then the blinding.
+ * Groth16 proofs (eprint 2016/260): the sums A, B and C over the witness, the quotient and its sum H; then the blinding.
  *
  * The blinding is that of Baghery, Kohlweiss, Siim and Volkhov (eprint 2020/811): a proof made with r = s = 0 is
  * re-randomised with two secret scalars, A' = A/ρ, B' = ρ·(B + σ·δ), C' = C + σ·A. For A ≠ 0 the result is distributed
@@ -14,9 +13,10 @@ import { ProverError } from "../errors.js";
 import { FIELD_SIZE, FR_MODULUS, readBigintLE } from "../formats/bn254.js";
 import { g1ToJson, g2ToJson, type ProofJson } from "../formats/json.js";
 import type { Source } from "../formats/source.js";
-import { assertValid } from "../verifier/index.js";
+import type { WtnsFile } from "../formats/wtns.js";
+import { assertValid, VerifierError } from "../verifier/index.js";
 import { allDone } from "./concurrency.js";
-import type { ProvingKey } from "./key.js";
+import { type ProvingKey, readToHeap } from "./key.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { randomScalar } from "./random.js";
 import { invMod } from "./wasm/constants.js";
@@ -33,7 +33,10 @@ export interface ProveOptions {
   /** Ends the proof; what is thrown then is `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
-  /** Verify the proof before it is handed out. Default true. */
+  /**
+   * Verify the proof, against the key's own verifying key, before it is handed out. Default true. Only a valid proof hides
+   * the witness: without the check a key that was tampered with can make one that tells about it.
+   */
   readonly selfCheck?: boolean | undefined;
 }
 
@@ -59,20 +62,27 @@ export async function createProof(
 ): Promise<ProofResult> {
   const { signal } = options;
   signal?.throwIfAborted();
+  key.assertOpen();
   const threads = options.threads === undefined ? undefined : resolveThreads(options.threads);
-  return key.exclusive(async () => {
-    signal?.throwIfAborted();
+  // before the turn comes: a slow download keeps nobody else waiting
+  const file = await openWitness(witness, signal);
+  const work = async () => {
     const usual = key.engine.threads;
     if (threads !== undefined) key.engine.threads = threads;
-    const run = new Run(key, options);
+    const run = new Run(key, file.name, options);
     try {
-      await run.load(witness);
+      await run.load(file);
       return await run.prove();
     } finally {
       run.free();
       key.engine.threads = usual;
     }
-  });
+  };
+  try {
+    return await key.exclusive(work, signal);
+  } finally {
+    await file.close();
+  }
 }
 
 /** One proof under way: its buffers and stages. */
@@ -80,12 +90,13 @@ class Run {
   readonly #key: ProvingKey;
   readonly #options: ProveOptions;
   readonly #blocks: number[] = [];
-  #values = 0;
   /** What error messages call the witness. */
-  #witness = "";
+  readonly #witness: string;
+  #values = 0;
 
-  constructor(key: ProvingKey, options: ProveOptions) {
+  constructor(key: ProvingKey, witness: string, options: ProveOptions) {
     this.#key = key;
+    this.#witness = witness;
     this.#options = options;
   }
 
@@ -100,32 +111,24 @@ class Run {
   }
 
   /** Brings the witness values into memory. */
-  async load(witness: Source | CircomWitness): Promise<void> {
-    const { signal } = this.#options;
+  async load(file: WtnsFile): Promise<void> {
     const { engine, nVars, name } = this.#key;
-    const file = await openWitness(witness, signal);
-    try {
-      if (file.nWitness !== nVars) {
-        throw new ProverError("the witness belongs to another circuit than the key", {
-          code: "WITNESS_LENGTH",
-          where: file.name,
-          expected: `${nVars} values (${name})`,
-          got: String(file.nWitness),
-        });
-      }
-      this.#witness = file.name;
-      const size = nVars * FIELD_SIZE;
-      this.#values = this.#alloc(size);
-      if (engine.threaded) await file.source.readInto(engine.heap.view(this.#values, size), file.valuesOffset);
-      else engine.heap.view(this.#values, size).set(await file.source.read(file.valuesOffset, size));
-      if (readBigintLE(engine.heap.bytes, this.#values, FIELD_SIZE) !== 1n) {
-        throw new ProverError("the first value of a witness is the constant 1", {
-          code: "WITNESS_NOT_ONE",
-          where: `${file.name}: value 0`,
-        });
-      }
-    } finally {
-      await file.close();
+    if (file.nWitness !== nVars) {
+      throw new ProverError("the witness belongs to another circuit than the key", {
+        code: "WITNESS_LENGTH",
+        where: file.name,
+        expected: `${nVars} values (${name})`,
+        got: String(file.nWitness),
+      });
+    }
+    const size = nVars * FIELD_SIZE;
+    this.#values = this.#alloc(size);
+    await readToHeap(file.source, engine, this.#values, file.valuesOffset, size);
+    if (readBigintLE(engine.heap.bytes, this.#values, FIELD_SIZE) !== 1n) {
+      throw new ProverError("the first value of a witness is the constant 1", {
+        code: "WITNESS_NOT_ONE",
+        where: `${file.name}: value 0`,
+      });
     }
   }
 
@@ -206,10 +209,11 @@ class Run {
       points.mul("g1", sigmaA, a, sigma);
       points.add("g1", c, c, sigmaA);
       points.mul("g1", a, a, invMod(rho, FR_MODULUS));
+      // nothing blinds a point at infinity
       proof = {
         pi_a: g1ToJson(points.getG1(a, `${this.#key.name}: pi_a of a proof`)),
         pi_b: g2ToJson(points.getG2(b, `${this.#key.name}: pi_b of a proof`)),
-        pi_c: g1ToJson(points.getG1(c, `${this.#key.name}: pi_c of a proof`)),
+        pi_c: g1ToJson(points.getG1(c, `${this.#key.name}: pi_c of a proof`, true)),
         protocol: "groth16",
         curve: "bn128",
       };
@@ -227,12 +231,14 @@ class Run {
 
   #check(proof: ProofJson, publicSignals: string[], onProgress: OnProgress | undefined): void {
     const stage = new Stage(onProgress, "check", 1);
+    const vk = this.#key.preparedVerifyingKey();
     try {
-      assertValid(this.#key.preparedVerifyingKey(), publicSignals, proof);
+      assertValid(vk, publicSignals, proof);
     } catch (cause) {
+      if (!(cause instanceof VerifierError)) throw cause;
       throw new ProverError("the witness does not satisfy the circuit of the key, or the key is inconsistent", {
         code: "WITNESS_UNSATISFIED",
-        where: this.#key.name,
+        where: `${this.#witness} (with ${this.#key.name})`,
         cause,
       });
     }

@@ -10,17 +10,16 @@ import { FR_MODULUS, readBigintLE } from "../formats/bn254.js";
 /**
  * A uniform non-zero element of fr from the host's CSPRNG: 64 bytes mod r, so that the bias is below 2^-250.
  *
- * @throws ProverError `NO_RANDOMNESS` where there is no `crypto.getRandomValues`.
+ * @throws ProverError `NO_RANDOMNESS` where there is no `crypto.getRandomValues`, or one that only answers zeros.
  */
 export function randomScalar(): bigint {
   const { crypto } = globalThis;
-  if (typeof crypto?.getRandomValues !== "function") {
-    throw new ProverError("no source of randomness", { code: "NO_RANDOMNESS", expected: "crypto.getRandomValues" });
-  }
   const bytes = new Uint8Array(64);
-  for (;;) {
+  // 0 comes once in 2^254 times
+  for (let tries = 0; tries < 2 && typeof crypto?.getRandomValues === "function"; tries++) {
     crypto.getRandomValues(bytes);
     const k = readBigintLE(bytes, 0, 64) % FR_MODULUS;
     if (k !== 0n) return k;
   }
+  throw new ProverError("no source of randomness", { code: "NO_RANDOMNESS", expected: "crypto.getRandomValues" });
 }

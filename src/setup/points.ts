@@ -9,7 +9,6 @@ import { encodeG1, encodeG2, FIELD_SIZE, FR_MODULUS, G2_SIZE } from "../formats/
 import { allDone } from "../prover/concurrency.js";
 import type { Stage } from "../prover/progress.js";
 import { invMod, powMod, rootOfUnity } from "../prover/wasm/constants.js";
-import type { Engine } from "../prover/wasm/engine.js";
 import { type Group, kernelFunction, POINT_BYTES, putConstants, putField } from "../prover/wasm/field.js";
 import { type Call, SCRATCH } from "../prover/wasm/kernel.js";
 import { type Job, lagrangeFactor, type Polynomials } from "./evaluate.js";
@@ -198,9 +197,4 @@ async function makeTables({ engine, signal }: Job): Promise<Record<Group, number
   const [g1, g2] = [make("g1"), make("g2")];
   await engine.run([g1.task, g2.task], { signal });
   return { g1: g1.table, g2: g2.table };
-}
-
-/** Overwrites the memory that scalars went through. */
-export function wipe(engine: Engine): void {
-  engine.heap.bytes.fill(0);
 }

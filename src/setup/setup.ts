@@ -35,7 +35,7 @@ import { Engine, resolveThreads, type ThreadCount } from "../prover/wasm/engine.
 import { blindingScalar, circuitHash, developmentContribution } from "./contribution.js";
 import { evaluate, evaluationUnits } from "./evaluate.js";
 import { planSetup } from "./plan.js";
-import { allocateSections, makePoints, pointUnits, wipe } from "./points.js";
+import { allocateSections, makePoints, pointUnits } from "./points.js";
 import { chooseTrapdoors, type Trapdoors } from "./trapdoors.js";
 
 /** What has to be said wherever such a key is made or used. */
@@ -118,7 +118,7 @@ export async function setup(r1cs: Source, options: SetupOptions = {}): Promise<S
   const trapdoors = chooseTrapdoors(power, randomness);
   const sections = allocateSections(circuit.name, plan);
 
-  const engine = await Engine.create({ threads });
+  const engine = await Engine.create({ threads }, true);
   let coefs: Uint8Array;
   try {
     const job = { engine, plan, signal };
@@ -131,7 +131,6 @@ export async function setup(r1cs: Source, options: SetupOptions = {}): Promise<S
     coefs = polynomials.coefs;
     await makePoints(job, polynomials, trapdoors, sections, new Stage(onProgress, "points", pointUnits(plan)));
   } finally {
-    wipe(engine);
     await engine.close();
   }
   signal?.throwIfAborted();

@@ -6,6 +6,7 @@ import type { CircomWitness, Progress, ProveOptions, ProvingKey, Source } from "
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LocalServer, prover, runModule, setup, startServer, verifier } from "../support/built.js";
 import { closeSnarkjs, compileCircuit, ROOT, snarkjs, snarkjsPtau, snarkjsWitness } from "../support/circuits.js";
+import { editSection } from "../support/containers.js";
 import { POWER, type Specimen, specimen, temporaryFolder, ZOO, type ZooName } from "../support/zoo.js";
 
 const { ChunkproofError, FormatError, loadProvingKey, prove, ProverError } = prover;
@@ -499,6 +500,74 @@ async function abortAt(key: ProvingKey, witness: Source, units: number): Promise
   expect(await failureOf(() => prove(key, witness, { signal: controller.signal, onProgress }))).toBe(reason);
 }
 
+describe("the verifying key that proofs are meant for", () => {
+  test("its own counterpart loads, with and without the redundant part", async () => {
+    const { zkey, vk, witnesses } = zoo.hash;
+    const { vk_alphabeta_12: _, ...points } = vk;
+    for (const verifyingKey of [vk, points as typeof vk, JSON.parse(JSON.stringify(vk))]) {
+      const key = await loadProvingKey(zkey, { verifyingKey });
+      await proveSoundly(key, witnesses[0]!);
+      await key.close();
+    }
+  });
+
+  test("any other is ZKEY_UNEXPECTED, with the field", async () => {
+    const { zkey, vk } = zoo.hash;
+    const other = zoo.mixed.vk;
+    for (const [field, value] of Object.entries({
+      protocol: "plonk",
+      curve: "bls12381",
+      nPublic: vk.nPublic + 1,
+      vk_alpha_1: vk.IC[0],
+      vk_beta_2: vk.vk_gamma_2,
+      vk_gamma_2: vk.vk_beta_2,
+      vk_delta_2: other.vk_delta_2,
+      IC: vk.IC.slice(1),
+    })) {
+      await expectCode(
+        () => loadProvingKey(zkey, { verifyingKey: { ...vk, [field]: value } as typeof vk }),
+        "ZKEY_UNEXPECTED",
+        new RegExp(`${field}\\b`),
+      );
+    }
+    for (const bad of [null, {}, [], "vk", 7]) {
+      await expectCode(() => loadProvingKey(zkey, { verifyingKey: bad as never }), "ZKEY_UNEXPECTED", /protocol/);
+    }
+  });
+
+  test("a key that calls private signals public does not get as far as a proof", async () => {
+    const { r1cs } = await compileCircuit(
+      "private-factors",
+      `pragma circom 2.0.0;
+       template Factors() { signal input a; signal input b; a * b === 15; }
+       component main = Factors();`,
+    );
+    const honest = await setup.setup(r1cs);
+    // nPubIn and nPrvIn of the r1cs header
+    const bytes = Buffer.from(await readFile(r1cs));
+    const greedy = editSection(bytes, 1, (header) => {
+      const at = 4 + 32 + 8;
+      header.writeUInt32LE(header.readUInt32LE(at + 4), at);
+      header.writeUInt32LE(0, at + 4);
+    });
+    const { zkey } = await setup.setup(greedy);
+    await withKey(Buffer.concat(zkey), async (key) => expect(key.nPublic).toBe(2));
+    await expectCode(
+      () => loadProvingKey(Buffer.concat(zkey), { verifyingKey: honest.verifyingKey }),
+      "ZKEY_UNEXPECTED",
+      /nPublic/,
+    );
+  });
+
+  test("what a key says of itself cannot be changed", async () => {
+    await withKey(zoo.hash.zkey, async (key) => {
+      expect(() => Object.assign(key.verifyingKey, { nPublic: 77 })).toThrow(TypeError);
+      expect(() => Object.assign(key.verifyingKey.IC[0]!, { 0: "1" })).toThrow(TypeError);
+      expect(key.verifyingKey).toEqual(zoo.hash.vk);
+    });
+  });
+});
+
 describe("progress", () => {
   test("of loading and proving: each stage ascends from 0 to its total, one after the other", async () => {
     const events: Progress[] = [];
@@ -622,6 +691,50 @@ describe("ending work early", () => {
     });
   });
 
+  test("an abort of a waiting proof does not wait for the one before it, nor does a slow witness hold up others", async () => {
+    const server = await startServer((_, response) => {
+      response.writeHead(200, { "content-length": 1000 }).write("wtns");
+    });
+    try {
+      await withKey(bigKey, async (key) => {
+        const order: string[] = [];
+        const controller = new AbortController();
+        const slow = prove(key, `${server.origin}/witness`, { signal: controller.signal }).catch(() =>
+          order.push("slow"),
+        );
+        const first = prove(key, bigWitness, { onProgress: () => order.push("first") });
+        const waiting = prove(key, bigWitness, { signal: AbortSignal.timeout(1) }).catch(() => order.push("waiting"));
+        await waiting;
+        const at = order.indexOf("waiting");
+        await first;
+        expect(order.indexOf("first", at)).toBeGreaterThan(at);
+        expect(order).not.toContain("slow");
+        controller.abort();
+        await slow;
+      });
+    } finally {
+      await server.close();
+    }
+  });
+
+  test("what onProgress throws ends the work, and the key proves again", async () => {
+    for (const stage of ["load", "prove", "check"]) {
+      for (const share of [0, 0.3, 1]) {
+        const reason = new Error(`${stage} at ${share}`);
+        const onProgress = (p: Progress) => {
+          if (p.stage === stage && p.done >= share * p.total) throw reason;
+        };
+        if (stage === "load") expect(await failureOf(() => loadProvingKey(bigKey, { onProgress }))).toBe(reason);
+        else {
+          await withKey(zoo.hash.zkey, async (key) => {
+            expect(await failureOf(() => prove(key, zoo.hash.witnesses[0]!, { onProgress }))).toBe(reason);
+            await proveSoundly(key, zoo.hash.witnesses[0]!);
+          });
+        }
+      }
+    }
+  });
+
   test("an abort ends a download that hangs", async () => {
     const bytes = await readFile(zoo.one.zkey);
     const asked: string[] = [];
@@ -651,13 +764,15 @@ describe("ending work early", () => {
   });
 
   test("close() while proving rejects that proof and all that wait with KEY_CLOSED", async () => {
+    // in memory: proofs are made in the order in which their witnesses are there
+    const witness = await readFile(bigWitness);
     for (const share of [0, 0.05, 0.5, 1]) {
       const key = await loadProvingKey(bigKey);
       let closing: Promise<void> | undefined;
       const onProgress = ({ done, total }: Progress) => {
         if (done >= share * total) closing ??= key.close();
       };
-      const proofs = [prove(key, bigWitness, { onProgress }), prove(key, bigWitness), prove(key, bigWitness)];
+      const proofs = [prove(key, witness, { onProgress }), prove(key, witness), prove(key, witness)];
       const results = await Promise.allSettled(proofs);
       await closing;
       const [first, ...rest] = results.map((r) =>
@@ -677,6 +792,7 @@ describe("ending work early", () => {
     await proveSoundly(key, zoo.one.witnesses[0]!);
     await Promise.all([key.close(), key.close()]);
     await key.close();
+    await expectCode(async () => key.info(), "KEY_CLOSED");
     const error = await failureOf(() => prove(key, zoo.one.witnesses[0]!));
     expect(error).toBeInstanceOf(ProverError);
     expect((error as InstanceType<typeof ProverError>).code).toBe("KEY_CLOSED");

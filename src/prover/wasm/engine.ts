@@ -15,6 +15,8 @@ import {
   compileKernel,
   instantiateKernel,
   type Kernel,
+  MAX_PAGES,
+  newMemory,
   PAGE,
   runCalls,
   sharedMemoryAvailable,
@@ -106,32 +108,45 @@ async function chooseKernel(threaded: boolean, arithmetic: Arithmetic | "auto" =
   return { module: await compileKernel(threaded, arithmetic), arithmetic };
 }
 
-function newMemory(shared: boolean): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: 16, maximum: 65536, shared });
-  } catch (cause) {
-    throw new ProverError("the host gives no memory", { code: "OUT_OF_MEMORY", expected: `${16 * PAGE} bytes`, cause });
+/** The limit of the memory in bytes. @throws ProverError `MEMORY_INVALID` unless it is a positive number. */
+function resolveMemory(maxMemory: number | undefined): number {
+  const most = MAX_PAGES * PAGE;
+  if (maxMemory === undefined) return most;
+  if (typeof maxMemory !== "number" || !(maxMemory > 0)) {
+    throw new ProverError("bad memory limit", {
+      code: "MEMORY_INVALID",
+      where: "maxMemory",
+      expected: "a positive number of bytes",
+      got: String(maxMemory),
+    });
   }
+  return Math.min(maxMemory, most);
+}
+
+/** What goes when an engine is closed. */
+interface Resources {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly kernel: Kernel;
+  readonly heap: Heap;
 }
 
 /** Threads, memory and kernel of one key. */
 export class Engine {
-  /** An instance on the calling thread, for what is too small to hand out. */
-  readonly kernel: Kernel;
-  readonly heap: Heap;
   /** Whether tasks run on worker threads. */
   readonly threaded: boolean;
   readonly arithmetic: Arithmetic;
   /** Bytes of a field element and of two side by side. */
   readonly fieldBytes: number;
   readonly pairBytes: number;
-  readonly #module: WebAssembly.Module;
-  readonly #memory: WebAssembly.Memory;
+  #resources: Resources | undefined;
+  readonly #wipe: boolean;
   readonly #tlsSize: number;
   readonly #slots: Slot[] = [];
   readonly #batches: Batch[] = [];
   #limit: number;
   #closed: unknown;
+  #closing: Promise<void> | undefined;
   #inlineScratch = { address: 0, size: 0 };
   #inlineBusy = false;
 
@@ -141,40 +156,58 @@ export class Engine {
     threaded: boolean,
     arithmetic: Arithmetic,
     threads: number,
-    maxMemory: number | undefined,
+    maxMemory: number,
+    wipe: boolean,
     started: readonly Thread[],
   ) {
-    this.#module = module;
-    this.#memory = memory;
     this.threaded = threaded;
     this.arithmetic = arithmetic;
     this.#limit = threads;
-    this.kernel = instantiateKernel(module, memory);
-    this.fieldBytes = this.kernel.fieldSize!();
-    this.pairBytes = this.kernel.pairSize!();
-    this.heap = new Heap(memory, this.kernel.heapBase!(), maxMemory);
-    this.#tlsSize = this.kernel.tlsSize!();
-    this.kernel.setTls!(this.heap.alloc(this.#tlsSize));
+    this.#wipe = wipe;
+    const kernel = instantiateKernel(module, memory);
+    const heap = new Heap(memory, kernel.heapBase!(), maxMemory);
+    this.#resources = { module, memory, kernel, heap };
+    this.fieldBytes = kernel.fieldSize!();
+    this.pairBytes = kernel.pairSize!();
+    this.#tlsSize = kernel.tlsSize!();
+    kernel.setTls!(heap.alloc(this.#tlsSize));
     for (const thread of started) this.#adopt(thread);
   }
 
   /**
-   * @throws ProverError `THREADS_INVALID`, `WASM_UNSUPPORTED`, `ARITHMETIC_UNSUPPORTED`, `OUT_OF_MEMORY`, `WORKER_FAILED`.
+   * @param wipe overwrite the memory when the engine is closed.
+   * @throws ProverError `THREADS_INVALID`, `MEMORY_INVALID`, `WASM_UNSUPPORTED`, `ARITHMETIC_UNSUPPORTED`, `OUT_OF_MEMORY`, `WORKER_FAILED`.
    */
-  static async create(options: EngineOptions = {}): Promise<Engine> {
+  static async create(options: EngineOptions = {}, wipe = false): Promise<Engine> {
     const threads = resolveThreads(options.threads);
+    const maxMemory = resolveMemory(options.maxMemory);
     const threaded = sharedMemoryAvailable();
     const started: Thread[] = [];
     try {
       // threads take as long to start as the module to compile
       for (let i = 0; threaded && i < threads; i++) started.push(newThread());
       const { module, arithmetic } = await chooseKernel(threaded, options.arithmetic);
-      const memory = newMemory(threaded);
-      return new Engine(module, memory, threaded, arithmetic, threads, options.maxMemory, started);
+      const memory = newMemory(threaded, maxMemory);
+      return new Engine(module, memory, threaded, arithmetic, threads, maxMemory, wipe, started);
     } catch (error) {
       await Promise.all(started.map((thread) => thread.terminate()));
       throw error;
     }
+  }
+
+  /** An instance on the calling thread, for what is too small to hand out. @throws ProverError `KEY_CLOSED`. */
+  get kernel(): Kernel {
+    return this.#open().kernel;
+  }
+
+  /** @throws ProverError `KEY_CLOSED`. */
+  get heap(): Heap {
+    return this.#open().heap;
+  }
+
+  #open(): Resources {
+    if (this.#resources === undefined) throw this.#closed;
+    return this.#resources;
   }
 
   /** Threads that tasks are spread over. */
@@ -224,15 +257,22 @@ export class Engine {
     });
   }
 
-  /** Ends every thread; whatever runs rejects with `KEY_CLOSED`. */
-  async close(): Promise<void> {
+  /** Ends every thread and lets go of the memory; whatever runs rejects with `KEY_CLOSED`. */
+  close(): Promise<void> {
     this.#closed ??= new ProverError("the key is closed", { code: "KEY_CLOSED" });
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
     const slots = this.#slots.splice(0);
     for (const batch of this.#batches.splice(0)) {
       batch.failure ??= this.#closed;
       batch.finish();
     }
     await Promise.all(slots.map((slot) => slot.thread.terminate()));
+    if (this.#wipe) this.#open().heap.bytes.fill(0);
+    this.#resources = undefined;
   }
 
   #dispatch(): void {
@@ -283,6 +323,9 @@ export class Engine {
   }
 
   #adopt(thread: Thread): void {
+    // the thread before this one failed at once
+    if (this.#closed !== undefined) return void thread.terminate();
+    const { module, memory, heap } = this.#open();
     const slot: Slot = { thread, scratch: 0, scratchSize: 0, ready: false, current: undefined };
     this.#slots.push(slot);
     thread.hold(true);
@@ -291,9 +334,9 @@ export class Engine {
     });
     thread.onMessage((message) => this.#answer(slot, message as Answer));
     thread.post({
-      module: this.#module,
-      memory: this.#memory,
-      tls: this.heap.alloc(this.#tlsSize),
+      module,
+      memory,
+      tls: heap.alloc(this.#tlsSize),
     } satisfies InitMessage);
   }
 
@@ -318,7 +361,11 @@ export class Engine {
     if ("error" in answer) batch.failure ??= workerError(answer.error);
     else {
       batch.results[index] = answer.results;
-      batch.onTask?.();
+      try {
+        batch.onTask?.();
+      } catch (error) {
+        batch.failure ??= error;
+      }
     }
     this.#settle(batch);
   }

@@ -135,14 +135,14 @@ export class PointSpace {
     return this.#engine.heap.view(raw, POINT_BYTES[group]).slice();
   }
 
-  /** Affine coordinates of a point of G1; `where` is what messages call it. */
-  getG1(point: number, where: string): G1Affine {
-    return decodeG1(this.#bytes("g1", point), 0, { where, allowInfinity: true });
+  /** Affine coordinates of a point of G1; `where` is what messages call it. @throws FormatError `POINT_AT_INFINITY`. */
+  getG1(point: number, where: string, allowInfinity = false): G1Affine {
+    return decodeG1(this.#bytes("g1", point), 0, { where, allowInfinity });
   }
 
-  /** Affine coordinates of a point of G2; `where` is what messages call it. */
-  getG2(point: number, where: string): G2Affine {
-    return decodeG2(this.#bytes("g2", point), 0, { where, allowInfinity: true });
+  /** Affine coordinates of a point of G2; `where` is what messages call it. @throws FormatError `POINT_AT_INFINITY`. */
+  getG2(point: number, where: string, allowInfinity = false): G2Affine {
+    return decodeG2(this.#bytes("g2", point), 0, { where, allowInfinity });
   }
 
   /** Gives everything back. */

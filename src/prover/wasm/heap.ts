@@ -5,11 +5,10 @@
  */
 
 import { ProverError } from "../../errors.js";
-import { PAGE } from "./kernel.js";
+import { MAX_PAGES, PAGE } from "./kernel.js";
 
 /** Alignment of every block: a cache line, so that threads do not share one. */
 const ALIGN = 64;
-const MAX_PAGES = 65536;
 
 const align = (n: number) => Math.ceil(n / ALIGN) * ALIGN;
 const mebibytes = (n: number) => `${Math.ceil(n / 2 ** 20)} MiB`;

@@ -42,7 +42,8 @@ export function sharedMemoryAvailable(): boolean {
  * Compiles the module for shared or plain memory.
  *
  * @throws ProverError `WASM_UNSUPPORTED` where WebAssembly or its SIMD instructions are missing; for `"fma"`
- *   `ARITHMETIC_UNSUPPORTED` where relaxed SIMD is missing or `relaxed_madd` is not fused.
+ *   `ARITHMETIC_UNSUPPORTED` where relaxed SIMD is missing or `relaxed_madd` is not fused; `WASM_UNAVAILABLE` where its
+ *   file cannot be loaded.
  */
 export function compileKernel(sharedMemory: boolean, arithmetic: Arithmetic = "int"): Promise<WebAssembly.Module> {
   const kind = `${arithmetic} ${sharedMemory}`;
@@ -50,6 +51,8 @@ export function compileKernel(sharedMemory: boolean, arithmetic: Arithmetic = "i
   if (module === undefined) {
     module = compile(sharedMemory, arithmetic);
     compiled.set(kind, module);
+    // what failed, a download for instance, may work the next time
+    module.catch(() => compiled.delete(kind));
   }
   return module;
 }
@@ -68,8 +71,7 @@ export async function compileBestKernel(
 
 async function compile(sharedMemory: boolean, arithmetic: Arithmetic): Promise<WebAssembly.Module> {
   if (arithmetic === "fma") await allowRelaxedSimd(relaxedSimdAvailable);
-  const { binary } = arithmetic === "fma" ? await import("./fma.generated.js") : await import("./int.generated.js");
-  const bytes = decode(binary);
+  const bytes = decode(await binaryOf(arithmetic));
   if (sharedMemory) importSharedMemory(bytes);
   let module: WebAssembly.Module;
   try {
@@ -89,6 +91,19 @@ async function compile(sharedMemory: boolean, arithmetic: Arithmetic): Promise<W
     throw new ProverError("multiply-add is not fused on this machine", { code: "ARITHMETIC_UNSUPPORTED" });
   }
   return module;
+}
+
+async function binaryOf(arithmetic: Arithmetic): Promise<string> {
+  try {
+    return (arithmetic === "fma" ? await import("./fma.generated.js") : await import("./int.generated.js")).binary;
+  } catch (cause) {
+    throw new ProverError("the prover's WebAssembly could not be loaded", {
+      code: "WASM_UNAVAILABLE",
+      where: `${arithmetic}.generated.js`,
+      got: cause instanceof Error ? cause.message : String(cause),
+      cause,
+    });
+  }
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {
@@ -123,8 +138,30 @@ function relaxedSimdAvailable(): boolean {
 
 /** The specification lets `relaxed_madd` round twice, which would make every result wrong. */
 function isFused(module: WebAssembly.Module, sharedMemory: boolean): boolean {
-  const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: sharedMemory });
-  return instantiateKernel(module, memory).isFused!() === 1;
+  return instantiateKernel(module, newMemory(sharedMemory, 0)).isFused!() === 1;
+}
+
+/** Pages that a module's constants and first block take. */
+const MIN_PAGES = 16;
+/** 4 GiB: what 32-bit addresses reach. */
+export const MAX_PAGES = 65536;
+
+/**
+ * A memory for {@link instantiateKernel} that may grow to `maxBytes`: hosts set aside address space for that.
+ *
+ * @throws ProverError `OUT_OF_MEMORY` when the host has none.
+ */
+export function newMemory(shared: boolean, maxBytes: number): WebAssembly.Memory {
+  const maximum = Math.max(MIN_PAGES, Math.min(MAX_PAGES, Math.floor(maxBytes / PAGE)));
+  try {
+    return new WebAssembly.Memory({ initial: MIN_PAGES, maximum, shared });
+  } catch (cause) {
+    throw new ProverError("the host gives no memory", {
+      code: "OUT_OF_MEMORY",
+      expected: `address space for ${maximum * PAGE} bytes`,
+      cause,
+    });
+  }
 }
 
 /** Instantiates the module on `memory`; `tls` is the address of the thread-local block. */

@@ -302,13 +302,17 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
       await alive(engine);
       const exits = workers.map((worker) => new Promise((resolve) => worker.once("exit", resolve)));
       const runs = Promise.allSettled([engine.run(slow(engine, 100)), engine.run(slow(engine, 100), { priority: 3 })]);
+      const late = answers(engine, [1]);
       await engine.close();
       for (const result of await runs) {
         expect(result).toMatchObject({ status: "rejected", reason: { name: "ProverError", code: "KEY_CLOSED" } });
       }
       await Promise.all(exits);
-      await expect(engine.run(answers(engine, [1]))).rejects.toMatchObject({ code: "KEY_CLOSED" });
+      await expect(engine.run(late)).rejects.toMatchObject({ code: "KEY_CLOSED" });
       await engine.close();
+      // whoever still holds the engine does not hold the memory
+      expect(() => engine.heap).toThrow(expect.objectContaining({ code: "KEY_CLOSED" }));
+      expect(() => engine.kernel).toThrow(expect.objectContaining({ code: "KEY_CLOSED" }));
     });
 
     test("while threads are being started", async () => {
@@ -383,10 +387,11 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
         out.aborted = await fails(aborted);
         out.dropped = tasks < 50;
         out.after = await engine.run([call(engine, 0)]);
+        const late = call(engine, 0);
         const pending = fails(engine.run(work(engine)));
         setTimeout(() => engine.close(), 3);
         out.pending = await pending;
-        out.closed = await fails(engine.run([call(engine, 0)]));
+        out.closed = await fails(engine.run([late]));
         console.log(JSON.stringify(out));
       `;
       const { code: exit, stdout, stderr } = await built.runModule(code, { limit });

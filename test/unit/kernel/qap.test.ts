@@ -66,7 +66,8 @@ describeBuilds((build, kernel) => {
     });
     const [a, b] = made as [(typeof made)[0], (typeof made)[0]];
     for (const run of runs) {
-      expect(k.call("qap_load", ...run, cursorsA, cursorsB, a.wires, b.wires, a.pairs, b.pairs)).toBe(-1);
+      const tables = [offsetsA, offsetsB, cursorsA, cursorsB, a.wires, b.wires, a.pairs, b.pairs];
+      expect(k.call("qap_load", ...run, rows, nWires, ...tables)).toBe(-1);
     }
     return { a, b };
   }
@@ -215,18 +216,49 @@ describeBuilds((build, kernel) => {
       }
     });
 
+    /** Loads records into the rows that `good` counts. */
+    const loadGood = (data: Uint8Array) => {
+      const tables = [0, 0].flatMap(() => {
+        const [a, b] = [zeros(5), zeros(5)];
+        k.putU32(a, 0, 1, 1, 2, 2);
+        k.putU32(b, 0, 0, 0, 0, 1);
+        return [a, b];
+      });
+      const room = [k.alloc(16), k.alloc(16), k.pairs(2), k.pairs(2)] as const;
+      return k.call("qap_load", k.bytes(data), good.length, 4, 5, ...tables, ...room);
+    };
+
     test("qap_load finds the first coefficient that is not canonical", () => {
       for (let i = 0; i < good.length; i++) {
         for (const bad of [p, p + 1n, (1n << 256n) - 1n]) {
           k.scope(() => {
             const data = records(good);
             for (let j = i; j < good.length; j++) data.set(toBytes(bad), RECORD * j + 12);
-            const cursors = [zeros(5), zeros(5)] as const;
-            for (const at of cursors) k.putU32(at, 0, 1, 1, 2, 2);
-            const room = [k.alloc(16), k.alloc(16), k.pairs(2), k.pairs(2)] as const;
-            expect(k.call("qap_load", k.bytes(data), good.length, ...cursors, ...room)).toBe(i);
+            expect(loadGood(data)).toBe(i);
           });
         }
+      }
+    });
+
+    test("qap_load takes no record that was not counted", () => {
+      const changed = (i: number, field: number, value: number) => {
+        const data = records(good);
+        new DataView(data.buffer, data.byteOffset).setUint32(RECORD * i + field, value, true);
+        return data;
+      };
+      for (let i = 0; i < good.length; i++) {
+        for (const [field, values] of [
+          [0, [2, 1 << 20, 2 ** 32 - 1]],
+          [4, [4, 100, 3000, 1 << 28, 2 ** 32 - 1]],
+          [8, [5, 100, 2 ** 32 - 1]],
+        ] as const) {
+          for (const value of values) k.scope(() => expect(loadGood(changed(i, field, value))).toBe(i));
+        }
+        // the row is there, but as many entries as it was counted have come already, or none was counted
+        k.scope(() => {
+          const found = loadGood(changed(i, 4, (good[i]!.row + 1) % 4));
+          expect(found).toBeGreaterThanOrEqual(i);
+        });
       }
     });
 
