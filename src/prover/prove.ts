@@ -238,7 +238,7 @@ class Run {
       if (!(cause instanceof VerifierError)) throw cause;
       throw new ProverError("the witness does not satisfy the circuit of the key, or the key is inconsistent", {
         code: "WITNESS_UNSATISFIED",
-        where: `${this.#witness} (with ${this.#key.name})`,
+        where: `${this.#key.name}, ${this.#witness}`,
         cause,
       });
     }
