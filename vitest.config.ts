@@ -4,8 +4,7 @@ import { defineConfig } from "vitest/config";
 // package.json maps "#platform" to dist/, which tests of src/ must not depend on.
 const resolve = { alias: { "#platform": fileURLToPath(new URL("src/platform/node.ts", import.meta.url)) } };
 
-// Two projects so that the quick part can be run alone: everything that needs circom, snarkjs ceremonies, whole
-// processes or a browser lives under test/slow.
+// Two projects so that the quick part can be run alone: whole proofs, keys, processes and browsers live under test/slow.
 export default defineConfig({
   test: {
     projects: [

@@ -215,6 +215,14 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
       await expect(engine.run(slow(engine, 1))).rejects.toMatchObject({ code: "WORKER_FAILED" });
     });
 
+    test.each([0, -1, Number.NaN, "1e9" as unknown as number, null as never])("MEMORY_INVALID for %s", async (bad) => {
+      await expect(Engine.create({ threads: 1, maxMemory: bad })).rejects.toMatchObject({
+        code: "MEMORY_INVALID",
+        where: "maxMemory",
+        got: String(bad),
+      });
+    });
+
     test.each([0, -1, 1.5, 257, Number.NaN, "2" as unknown as number])("THREADS_INVALID for %s", async (bad) => {
       await expect(Engine.create({ threads: bad })).rejects.toMatchObject({
         code: "THREADS_INVALID",
