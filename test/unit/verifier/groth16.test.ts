@@ -63,22 +63,29 @@ const get = (object: unknown, path: readonly (string | number)[]): string =>
 const text = (path: readonly (string | number)[]) =>
   path.map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`)).join("");
 
-const offSubgroup = (() => {
-  const { x, y } = randomTwistPoint(next).toAffine();
+type PointG1 = InstanceType<typeof bn254.G1.Point>;
+type PointG2 = InstanceType<typeof bn254.G2.Point>;
+const pointG1 = ([x, y]: readonly string[]): PointG1 => bn254.G1.Point.fromAffine({ x: BigInt(x!), y: BigInt(y!) });
+const pointG2 = ([x, y]: readonly (readonly string[])[]): PointG2 =>
+  bn254.G2.Point.fromAffine({
+    x: { c0: BigInt(x![0]!), c1: BigInt(x![1]!) },
+    y: { c0: BigInt(y![0]!), c1: BigInt(y![1]!) },
+  });
+const jsonG1 = (point: PointG1): string[] => {
+  const { x, y } = point.toAffine();
+  return [`${x}`, `${y}`, "1"];
+};
+const jsonG2 = (point: PointG2): string[][] => {
+  const { x, y } = point.toAffine();
   return [
     [`${x.c0}`, `${x.c1}`],
     [`${y.c0}`, `${y.c1}`],
     ["1", "0"],
   ];
-})();
-const smallOrder = (() => {
-  const { x, y } = multiply(multiply(randomTwistPoint(next), R), bn254.G2.Point.CURVE().h / 10069n).toAffine();
-  return [
-    [`${x.c0}`, `${x.c1}`],
-    [`${y.c0}`, `${y.c1}`],
-    ["1", "0"],
-  ];
-})();
+};
+
+const offSubgroup = jsonG2(randomTwistPoint(next));
+const smallOrder = jsonG2(multiply(multiply(randomTwistPoint(next), R), bn254.G2.Point.CURVE().h / 10069n));
 
 const BAD_NUMBERS: [string, string][] = [
   ["+q", `${Q + 5n}`],
@@ -226,12 +233,22 @@ describe("tampered proofs", () => {
       });
       expectRefused(signals, bad, "PROOF_POINT_NOT_ON_CURVE", "proof.pi_b");
     }
-    // (-A, -B, C) is another valid proof of the same statement: Groth16 proofs are malleable by construction
-    const twin = tampered((p) => {
-      p.pi_a[1] = minus(p.pi_a[1]!);
-      p.pi_b[1] = p.pi_b[1]!.map(minus);
-    });
-    expect(verify(vk, signals, twin)).toBe(true);
+  });
+
+  it("cannot tell a proof from others that anybody makes of it: Groth16 is malleable", () => {
+    const [a, b, c] = [pointG1(proof.pi_a), pointG2(proof.pi_b), pointG1(proof.pi_c)];
+    const { vk_delta_2 } = instance.vk;
+    for (const [pi_a, pi_b, pi_c] of [
+      [a.negate(), b.negate(), c],
+      [a.multiply(3n), b.multiply(bn254.fields.Fr.inv(3n)), c],
+      [a, b.add(pointG2(vk_delta_2)), c.add(a)],
+    ] as const) {
+      const twin = { ...proof, pi_a: jsonG1(pi_a), pi_b: jsonG2(pi_b), pi_c: jsonG1(pi_c) };
+      expect(twin).not.toEqual(proof);
+      expect(verify(vk, signals, twin)).toBe(true);
+      // the statement is not malleable
+      expect(verify(vk, [signals[1], signals[0], signals[2]], twin)).toBe(false);
+    }
   });
 
   it("refuses other points of the right groups", () => {
