@@ -31,7 +31,7 @@ export interface VerifyingKeyJson {
   readonly vk_alphabeta_12?: unknown;
 }
 
-/** How strict to be about a verifying key. */
+/** How strict to be about a verifying key. Only own properties count; what is no object is taken for `{}`. */
 export interface VerifyingKeyOptions {
   /**
    * Accept a key whose delta is ±gamma, i.e. one without any phase-2 contribution. Such a key proves nothing: from its
@@ -57,6 +57,9 @@ export interface PreparedKey {
 
 let open: (value: unknown) => PreparedKey | undefined;
 
+/** Known to this module only: `vk.constructor` is within everybody's reach, and what it makes is trusted unchecked. */
+const TOKEN = Symbol("parseVerifyingKey");
+
 /**
  * A checked verifying key with everything precomputed that doesn't depend on the proof. Immutable; made by
  * {@link parseVerifyingKey}.
@@ -69,7 +72,8 @@ export class VerifyingKey {
   readonly #prepared: PreparedKey;
 
   /** @internal */
-  constructor(prepared: PreparedKey, contributed: boolean) {
+  constructor(token: symbol, prepared: PreparedKey, contributed: boolean) {
+    if (token !== TOKEN) throw fault("vk", "MALFORMED", "", "only parseVerifyingKey makes parsed keys");
     this.nPublic = prepared.nPublic;
     this.contributed = contributed;
     this.#prepared = prepared;
@@ -103,6 +107,16 @@ function prepare(alpha: G1, beta: G2, gamma: G2, delta: G2, ic: G1[]): PreparedK
   };
 }
 
+/** Not inherited: polluting `Object.prototype` must not be enough to weaken the check. */
+function allowsUncontributed(options: unknown): boolean {
+  return (
+    typeof options === "object" &&
+    options !== null &&
+    Object.hasOwn(options, "allowUncontributed") &&
+    (options as VerifyingKeyOptions).allowUncontributed === true
+  );
+}
+
 /**
  * Checks a verifying key and prepares it for reuse.
  *
@@ -115,7 +129,7 @@ function prepare(alpha: G1, beta: G2, gamma: G2, delta: G2, ic: G1[]): PreparedK
  * @throws VerifierError `VK_MALFORMED`, `VK_PROTOCOL`, `VK_CURVE`, `VK_NPUBLIC_MISMATCH`, `VK_NON_CANONICAL`,
  *   `VK_POINT_NOT_ON_CURVE`, `VK_POINT_NOT_IN_SUBGROUP`, `VK_POINT_AT_INFINITY`, `VK_NO_CONTRIBUTION`
  */
-export function parseVerifyingKey(json: unknown, options: VerifyingKeyOptions = {}): VerifyingKey {
+export function parseVerifyingKey(json: unknown, options?: VerifyingKeyOptions): VerifyingKey {
   const subject = "vk";
   const { nPublic, ...rest } = snapshotFields(subject, json, {
     protocol: 0,
@@ -153,12 +167,12 @@ export function parseVerifyingKey(json: unknown, options: VerifyingKeyOptions = 
 
   // equal x leaves only delta = ±gamma
   const contributed = delta.x.c0 !== gamma.x.c0 || delta.x.c1 !== gamma.x.c1;
-  if (!contributed && options.allowUncontributed !== true) {
+  if (!contributed && !allowsUncontributed(options)) {
     throw new VerifierError("the key has no phase-2 contribution, so anyone can forge proofs for it", {
       code: "VK_NO_CONTRIBUTION",
       where: "vk.vk_delta_2",
       expected: "a point other than ±vk_gamma_2",
     });
   }
-  return new VerifyingKey(prepare(alpha, beta, gamma, delta, ic), contributed);
+  return new VerifyingKey(TOKEN, prepare(alpha, beta, gamma, delta, ic), contributed);
 }

@@ -36,12 +36,16 @@ export interface ProofPoints {
 
 let open: (value: unknown) => ProofPoints | undefined;
 
+/** Known to this module only: `proof.constructor` is within everybody's reach, and what it makes is trusted unchecked. */
+const TOKEN = Symbol("parseProof");
+
 /** A well-formed proof: all points finite and in their groups. Says nothing about validity. Made by {@link parseProof}. */
 export class Proof {
   readonly #points: ProofPoints;
 
   /** @internal */
-  constructor(points: ProofPoints) {
+  constructor(token: symbol, points: ProofPoints) {
+    if (token !== TOKEN) throw fault("proof", "MALFORMED", "", "only parseProof makes parsed proofs");
     this.#points = points;
     Object.freeze(this);
   }
@@ -82,7 +86,7 @@ function readPoints(json: unknown): ProofPoints {
  *   `PROOF_POINT_AT_INFINITY`, `PROOF_POINT_NOT_ON_CURVE`, `PROOF_POINT_NOT_IN_SUBGROUP`
  */
 export function parseProof(json: unknown): Proof {
-  return new Proof(readPoints(json));
+  return new Proof(TOKEN, readPoints(json));
 }
 
 /** {@link parsePublicSignals} for a known number of signals. */

@@ -414,6 +414,18 @@ describe("hostile objects", () => {
     expect(refusal(() => verify(fake, signals, proof)).code).toBe("VK_MALFORMED");
     expect(refusal(() => parsePublicSignals(signals, fake)).code).toBe("VK_MALFORMED");
   });
+
+  it("cannot make parsed objects with the constructors of others", () => {
+    const make = (parsed: object, ...args: unknown[]) => Reflect.construct(parsed.constructor as never, args);
+    const points = { a: bn254.G1.Point.BASE, b: { lines: [] }, c: bn254.G1.Point.ZERO };
+    const key = { nPublic: 0, combineIC: () => bn254.G1.Point.ZERO };
+    for (const token of [undefined, null, Symbol("parseProof"), Symbol("parseVerifyingKey")]) {
+      expect(refusal(() => make(parseProof(proof), token, points)).code).toBe("PROOF_MALFORMED");
+      expect(refusal(() => make(vk, token, key, true)).code).toBe("VK_MALFORMED");
+    }
+    expect(refusal(() => make(parseProof(proof), points)).code).toBe("PROOF_MALFORMED");
+    expect(refusal(() => make(vk, key, true)).code).toBe("VK_MALFORMED");
+  });
 });
 
 describe("public signals", () => {
@@ -597,6 +609,25 @@ describe("verifying keys", () => {
     expect(key.contributed).toBe(false);
     expect(verify(key, s, forged)).toBe(true);
     expect(verify(weak.vk, s, forged, { allowUncontributed: true })).toBe(true);
+  });
+
+  it("take `allowUncontributed` as an own property and true only", () => {
+    const weak = makeInstance(0, "options", { gamma: 1n, delta: 1n });
+    const bad = [undefined, null, true, "allowUncontributed", [], {}, { allowUncontributed: 1 }, () => true];
+    for (const options of [...bad, Object.create({ allowUncontributed: true })]) {
+      const parse = () => parseVerifyingKey(weak.vk, options as never);
+      expect(refusal(parse).code).toBe("VK_NO_CONTRIBUTION");
+      expect(refusal(() => verify(weak.vk, [], proof, options as never)).code).toBe("VK_NO_CONTRIBUTION");
+    }
+    const prototype = Object.prototype as { allowUncontributed?: boolean };
+    prototype.allowUncontributed = true;
+    try {
+      expect(refusal(() => parseVerifyingKey(weak.vk)).code).toBe("VK_NO_CONTRIBUTION");
+      expect(refusal(() => parseVerifyingKey(weak.vk, {})).code).toBe("VK_NO_CONTRIBUTION");
+    } finally {
+      delete prototype.allowUncontributed;
+    }
+    expect(parseVerifyingKey(weak.vk, { allowUncontributed: true }).contributed).toBe(false);
   });
 });
 
