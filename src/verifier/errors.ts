@@ -57,6 +57,7 @@ export class ChunkproofError extends Error {
  * | `POINT_NOT_ON_CURVE`    | the coordinates don't satisfy the curve equation                                         |
  * | `POINT_NOT_IN_SUBGROUP` | a G2 point lies on the twist but outside the subgroup of order r                         |
  * | `POINT_AT_INFINITY`     | the neutral element where no honest party puts it                                        |
+ * | `POINTS_COINCIDE`       | beta = ±gamma or beta = ±delta: anyone can forge proofs for this key                     |
  * | `NO_CONTRIBUTION`       | delta = ±gamma: no phase-2 contribution, so anyone can forge proofs for this key         |
  * | `INVALID`               | everything is well-formed, but the pairing equation fails                                |
  * | `EMPTY`                 | nothing to verify                                                                        |
@@ -72,6 +73,7 @@ export type VerifierErrorCode =
   | "VK_POINT_NOT_ON_CURVE"
   | "VK_POINT_NOT_IN_SUBGROUP"
   | "VK_POINT_AT_INFINITY"
+  | "VK_POINTS_COINCIDE"
   | "VK_NO_CONTRIBUTION"
   | "SIGNALS_MALFORMED"
   | "SIGNALS_COUNT"

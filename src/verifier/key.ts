@@ -8,6 +8,7 @@ import { interleavedMSMUnsafe } from "@noble/curves/abstract/curve.js";
 import type { Fp12 } from "@noble/curves/abstract/tower.js";
 import { bn254 } from "@noble/curves/bn254.js";
 import { VerifierError } from "./errors.js";
+import { isZero, sub } from "./fq2.js";
 import { arrayLength, describe, expectName, fault, snapshotFields, tuple } from "./json.js";
 import { millerLoop } from "./pairing.js";
 import { decodeG1, decodeG2, type G1, G1_RULE, type G2, G2_RULE } from "./points.js";
@@ -107,6 +108,9 @@ function prepare(alpha: G1, beta: G2, gamma: G2, delta: G2, ic: G1[]): PreparedK
   };
 }
 
+/** Whether p = ±q: on the twist equal x leaves no other possibility. */
+const sameUpToSign = (p: G2, q: G2): boolean => isZero(sub(p.x, q.x));
+
 /** Not inherited: polluting `Object.prototype` must not be enough to weaken the check. */
 function allowsUncontributed(options: unknown): boolean {
   return (
@@ -120,14 +124,19 @@ function allowsUncontributed(options: unknown): boolean {
 /**
  * Checks a verifying key and prepares it for reuse.
  *
- * IC points may be infinity: that is the point of a public signal which no constraint uses. alpha, beta, gamma and delta
- * may not.
+ * No point may be infinity. An IC point would be, if nothing in the circuit used its signal, which could then be anything
+ * in a valid proof; that is why snarkjs (and the setup of chunkproof) gives every public signal a constraint of its own.
+ *
+ * beta, gamma and delta must differ, up to signs: otherwise pairs of factors merge in the equation, and the public points
+ * alone suffice to solve it for any signals. This finds the accidents (parts of a ceremony left out or repeated), not every
+ * bad key: whoever made gamma, delta and beta may know other relations between them, which nobody else can see.
  *
  * @param json parsed `verification_key.json`, see {@link VerifyingKeyJson}
  * @param options see {@link VerifyingKeyOptions}
  * @returns a reusable key; preparing it costs about half as much as one verification
  * @throws VerifierError `VK_MALFORMED`, `VK_PROTOCOL`, `VK_CURVE`, `VK_NPUBLIC_MISMATCH`, `VK_NON_CANONICAL`,
- *   `VK_POINT_NOT_ON_CURVE`, `VK_POINT_NOT_IN_SUBGROUP`, `VK_POINT_AT_INFINITY`, `VK_NO_CONTRIBUTION`
+ *   `VK_POINT_NOT_ON_CURVE`, `VK_POINT_NOT_IN_SUBGROUP`, `VK_POINT_AT_INFINITY`, `VK_POINTS_COINCIDE`,
+ *   `VK_NO_CONTRIBUTION`
  */
 export function parseVerifyingKey(json: unknown, options?: VerifyingKeyOptions): VerifyingKey {
   const subject = "vk";
@@ -163,10 +172,21 @@ export function parseVerifyingKey(json: unknown, options?: VerifyingKeyOptions):
   const beta = decodeG2(subject, rest.vk_beta_2, ".vk_beta_2");
   const gamma = decodeG2(subject, rest.vk_gamma_2, ".vk_gamma_2");
   const delta = decodeG2(subject, rest.vk_delta_2, ".vk_delta_2");
-  const ic = points.map((point, i) => decodeG1(subject, point, `.IC[${i}]`, true));
+  const ic = points.map((point, i) => decodeG1(subject, point, `.IC[${i}]`));
 
-  // equal x leaves only delta = ±gamma
-  const contributed = delta.x.c0 !== gamma.x.c0 || delta.x.c1 !== gamma.x.c1;
+  // like delta = ±gamma, but nothing that a key under development has by design
+  for (const [name, point] of [
+    ["vk_gamma_2", gamma],
+    ["vk_delta_2", delta],
+  ] as const) {
+    if (!sameUpToSign(beta, point)) continue;
+    throw new VerifierError("two points of the key coincide, so anyone can forge proofs for it", {
+      code: "VK_POINTS_COINCIDE",
+      where: "vk.vk_beta_2",
+      expected: `a point other than ±${name}`,
+    });
+  }
+  const contributed = !sameUpToSign(delta, gamma);
   if (!contributed && !allowsUncontributed(options)) {
     throw new VerifierError("the key has no phase-2 contribution, so anyone can forge proofs for it", {
       code: "VK_NO_CONTRIBUTION",

@@ -36,20 +36,16 @@ const refuseZ = (subject: Subject, path: string, expected: string) =>
   fault(subject, "NON_CANONICAL", path, "the third coordinate of a finite point must be 1", { expected });
 
 /**
- * Decodes a G1 point from the snapshot of its JSON.
+ * Decodes a finite G1 point from the snapshot of its JSON.
  *
- * @throws VerifierError `…_MALFORMED`, `…_NON_CANONICAL`, `…_POINT_NOT_ON_CURVE`, and `…_POINT_AT_INFINITY` unless
- *   `allowInfinity`
+ * @throws VerifierError `…_MALFORMED`, `…_NON_CANONICAL`, `…_POINT_NOT_ON_CURVE`, `…_POINT_AT_INFINITY`
  */
-export function decodeG1(subject: Subject, value: unknown, path: string, allowInfinity = false): G1 {
+export function decodeG1(subject: Subject, value: unknown, path: string): G1 {
   const [jx, jy, jz] = tuple(subject, value, path, 3);
   const x = decimal(subject, jx, `${path}[0]`, FQ_MODULUS);
   const y = decimal(subject, jy, `${path}[1]`, FQ_MODULUS);
   const z = decimal(subject, jz, `${path}[2]`, FQ_MODULUS);
-  if (z === 0n && x === 0n && y === 1n) {
-    if (!allowInfinity) throw refuseInfinity(subject, path);
-    return bn254.G1.Point.ZERO;
-  }
+  if (z === 0n && x === 0n && y === 1n) throw refuseInfinity(subject, path);
   if (z !== 1n) throw refuseZ(subject, `${path}[2]`, '"1"');
   // not left to noble's assertValidity: noble reads (0, 0), which is off the curve, as infinity
   if ((y * y - x * x * x - 3n) % FQ_MODULUS !== 0n) {

@@ -9,6 +9,7 @@ import {
   VerifierError,
   type VerifierErrorCode,
   verify,
+  verifyBatch,
 } from "../../../src/verifier/index.js";
 import { g1Json, g2Json, type Mutable, makeInstance, Q, R, scalarSource } from "../../support/groth16.js";
 import { multiply, randomTwistPoint } from "../../support/twist.js";
@@ -143,12 +144,11 @@ describe("valid proofs", () => {
     }
   });
 
-  it("are accepted when X = IC_0 + Σ s·IC is infinity, and when IC points are", () => {
-    const other = makeInstance(2, "infinite X", { ic: [R - 6n, 2n, 0n] });
-    expect(other.vk.IC[2]).toEqual(["0", "1", "0"]);
+  it("are accepted when X = IC_0 + Σ s·IC is infinity", () => {
+    const other = makeInstance(2, "infinite X", { ic: [R - 6n, 2n, 7n] });
     const key = parseVerifyingKey(other.vk);
-    expect(verify(key, ["3", "9"], other.prove(["3", "9"]))).toBe(true);
-    expect(verify(key, ["4", "9"], other.prove(["3", "9"]))).toBe(false);
+    expect(verify(key, ["3", "0"], other.prove(["3", "0"]))).toBe(true);
+    expect(verify(key, ["4", "0"], other.prove(["3", "0"]))).toBe(false);
   });
 
   it("may lack `curve` and carry further properties; vk_alphabeta_12 is ignored", () => {
@@ -466,6 +466,7 @@ describe("public signals", () => {
 });
 
 describe("verifying keys", () => {
+  type Key = { alpha: PointG1; beta: PointG2; gamma: PointG2; delta: PointG2 };
   const expectKey = (change: (k: KeyFields) => void, code: VerifierErrorCode, where: string) => {
     const error = keyRefusal(change);
     expect([error.code, error.where]).toEqual([code, where]);
@@ -562,7 +563,7 @@ describe("verifying keys", () => {
     expectKey((k) => set(k, path, `${(original + 1n) % Q}`), "VK_POINT_NOT_ON_CURVE", point);
   });
 
-  it("refuses G2 points outside the subgroup and infinity where it can't be", () => {
+  it("refuses G2 points outside the subgroup and any point at infinity", () => {
     for (const field of ["vk_beta_2", "vk_gamma_2", "vk_delta_2"] as const) {
       expectKey(
         (k) => {
@@ -586,6 +587,70 @@ describe("verifying keys", () => {
       "VK_POINT_AT_INFINITY",
       "vk.vk_alpha_1",
     );
+    // with IC[j] infinite any value of signal j would do
+    for (const i of instance.vk.IC.keys()) {
+      expectKey(
+        (k) => {
+          k.IC[i] = g1Json(0n);
+        },
+        "VK_POINT_AT_INFINITY",
+        `vk.IC[${i}]`,
+      );
+    }
+  });
+
+  // each forgery is made of nothing but points of the key and X, which everybody knows
+  const { beta: b } = instance.trapdoors;
+  it.each([
+    ["delta = beta", "vk_delta_2", { delta: b }, (k: Key, x: PointG1) => [x, k.gamma, k.alpha.negate()]],
+    ["delta = -beta", "vk_delta_2", { delta: R - b }, (k: Key, x: PointG1) => [x, k.gamma, k.alpha]],
+    [
+      "gamma = beta",
+      "vk_gamma_2",
+      { gamma: b },
+      ({ alpha, beta, delta }: Key, x: PointG1) => [alpha.add(x), beta.add(delta), alpha.add(x)],
+    ],
+    [
+      "gamma = -beta",
+      "vk_gamma_2",
+      { gamma: R - b },
+      ({ alpha, beta, delta }: Key, x: PointG1) => [alpha.subtract(x), beta.add(delta), alpha.subtract(x)],
+    ],
+  ] as const)("refuses a key that anybody can forge proofs for: %s", (_, field, change, forge) => {
+    const weak = makeInstance(2, "coinciding points", { beta: b, ...change });
+    const s = ["1234", "5678"];
+    const [ic0, ic1, ic2] = weak.vk.IC.map(pointG1);
+    const key = {
+      alpha: pointG1(weak.vk.vk_alpha_1),
+      beta: pointG2(weak.vk.vk_beta_2),
+      gamma: pointG2(weak.vk.vk_gamma_2),
+      delta: pointG2(weak.vk.vk_delta_2),
+    };
+    const x = ic0!.add(ic1!.multiply(1234n)).add(ic2!.multiply(5678n));
+    const [piA, piB, piC] = forge(key, x) as [PointG1, PointG2, PointG1];
+    // it satisfies the equation
+    const pairs = [
+      { g1: piA, g2: piB },
+      { g1: key.alpha.negate(), g2: key.beta },
+      { g1: x.negate(), g2: key.gamma },
+      { g1: piC.negate(), g2: key.delta },
+    ];
+    expect(bn254.fields.Fp12.eql(bn254.pairingBatch(pairs), bn254.fields.Fp12.ONE)).toBe(true);
+
+    const forged = { ...proof, pi_a: jsonG1(piA), pi_b: jsonG2(piB), pi_c: jsonG1(piC) };
+    for (const options of [undefined, { allowUncontributed: true }]) {
+      const error = refusal(() => parseVerifyingKey(weak.vk, options));
+      expect([error.code, error.where]).toEqual(["VK_POINTS_COINCIDE", "vk.vk_beta_2"]);
+      expect(error.expected).toBe(`a point other than ±${field}`);
+      expect(refusal(() => verify(weak.vk, s, forged, options)).code).toBe("VK_POINTS_COINCIDE");
+      const batch = [{ vk: weak.vk, publicSignals: s, proof: forged }];
+      expect(refusal(() => verifyBatch(batch, options)).code).toBe("VK_POINTS_COINCIDE");
+    }
+  });
+
+  it("refuses beta = gamma = delta even where keys without contribution are allowed", () => {
+    const weak = makeInstance(1, "all the same", { beta: 1n, gamma: 1n, delta: 1n });
+    expect(refusal(() => parseVerifyingKey(weak.vk, { allowUncontributed: true })).code).toBe("VK_POINTS_COINCIDE");
   });
 
   it.each([
