@@ -4,7 +4,7 @@
  * @module
  */
 
-import { interleavedMSMUnsafe } from "@noble/curves/abstract/curve.js";
+import { interleavedMSMUnsafe, pippenger } from "@noble/curves/abstract/curve.js";
 import type { Fp12 } from "@noble/curves/abstract/tower.js";
 import { bn254 } from "@noble/curves/bn254.js";
 import { VerifierError } from "./errors.js";
@@ -90,6 +90,13 @@ export class VerifyingKey {
 /** The inside of a `VerifyingKey`, or `undefined` for any other value. */
 export const openVerifyingKey = (value: unknown): PreparedKey | undefined => open(value);
 
+/**
+ * Up to here noble's sum by tables is the faster one, beyond it the one by buckets: 130 ms against 150 for 400 points, 225
+ * against 230 for 700, 670 against 550 for 2000, 1340 against 980 for 4000, the tables' own cost (an eighth, once) left out.
+ * The buckets are also what makes a key of 2²⁰ points or more work at all: noble refuses to make so many tables.
+ */
+const MANY_POINTS = 700;
+
 function prepare(alpha: G1, beta: G2, gamma: G2, delta: G2, ic: G1[]): PreparedKey {
   const { x, y } = alpha.negate().toAffine();
   let combine: ((scalars: bigint[]) => G1) | undefined;
@@ -101,6 +108,7 @@ function prepare(alpha: G1, beta: G2, gamma: G2, delta: G2, ic: G1[]): PreparedK
     delta,
     minusAlphaBeta: millerLoop([{ lines: beta.lines, x, y }]),
     combineIC(scalars) {
+      if (ic.length > MANY_POINTS) return pippenger(bn254.G1.Point, ic, scalars);
       // 8 odd multiples a point: for one to a few dozen full-size signals wider windows gain nothing
       combine ??= interleavedMSMUnsafe(bn254.G1.Point, ic, 5);
       return combine(scalars);
