@@ -62,7 +62,9 @@ export class ChunkproofError extends Error {
  * | `INVALID`               | everything is well-formed, but the pairing equation fails                                |
  * | `EMPTY`                 | nothing to verify                                                                        |
  *
- * `RANDOMNESS_UNAVAILABLE`: `globalThis.crypto.getRandomValues` is missing, without which no batch can be checked.
+ * `RANDOMNESS_UNAVAILABLE`: `globalThis.crypto.getRandomValues` is missing or returns nothing but zeros, and without it no
+ * batch can be checked. `BATCH_INCONSISTENT`: the batch was refused as a whole but none of its items was, or an item was not
+ * looked at; a bug of the verifier or a fault of the machine.
  */
 export type VerifierErrorCode =
   | "VK_MALFORMED"
@@ -88,6 +90,7 @@ export type VerifierErrorCode =
   | "PROOF_INVALID"
   | "BATCH_MALFORMED"
   | "BATCH_EMPTY"
+  | "BATCH_INCONSISTENT"
   | "RANDOMNESS_UNAVAILABLE";
 
 /** {@link ErrorDetails} of the verifier: the code is one of a closed list. */
