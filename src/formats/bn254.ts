@@ -13,13 +13,11 @@
  */
 
 import { FormatError } from "../errors.js";
-import { isZero, mul, sqr, sub } from "../verifier/fq2.js";
+import { FQ_MODULUS, type Fq2, FR_MODULUS, isZero, mul, sqr, sub } from "../verifier/fq2.js";
 import { millerLines, TWIST_B } from "../verifier/pairing.js";
 
-/** Base field modulus (noble: `Fp`). */
-export const FQ_MODULUS = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47n;
-/** Scalar field modulus, order of G1 and G2. */
-export const FR_MODULUS = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001n;
+export { FQ_MODULUS, type Fq2, FR_MODULUS };
+
 /** `2^256 mod q`: turns a number into Montgomery form. */
 const FQ_R = 0x0e0a77c19a07df2f666ea36f7879462c0a78eb28f5c70b3dd35d438dc58f0d9dn;
 /** `2^-256 mod q`: turns it back. */
@@ -38,12 +36,6 @@ export const G2_SIZE = 128;
 export interface G1Affine {
   readonly x: bigint;
   readonly y: bigint;
-}
-
-/** `c0 + c1 u`. */
-export interface Fq2 {
-  readonly c0: bigint;
-  readonly c1: bigint;
 }
 
 /** Affine G2 point, coordinates canonical. Infinity is `(0, 0)`. */

@@ -8,6 +8,8 @@
  */
 
 import { FormatError } from "../errors.js";
+import type { VerifyingKeyJson as AnyVerifyingKeyJson } from "../verifier/key.js";
+import type { ProofJson as AnyProofJson } from "../verifier/proof.js";
 import type { G1Affine, G2Affine } from "./bn254.js";
 import { openSource, type Source } from "./source.js";
 
@@ -20,8 +22,8 @@ export type G2Json = readonly [Fq2Json, Fq2Json, Fq2Json];
 /** Coefficients of 1, v, v². */
 export type Fq6Json = readonly [Fq2Json, Fq2Json, Fq2Json];
 
-/** A proof as snarkjs shapes it. */
-export interface ProofJson {
+/** A proof as snarkjs shapes it: what the verifier reads, to the letter. */
+export interface ProofJson extends AnyProofJson {
   readonly pi_a: G1Json;
   readonly pi_b: G2Json;
   readonly pi_c: G1Json;
@@ -29,11 +31,10 @@ export interface ProofJson {
   readonly curve: "bn128";
 }
 
-/** A verifying key as snarkjs shapes it. */
-export interface VerifyingKeyJson {
+/** A verifying key as snarkjs shapes it: what the verifier reads, to the letter. */
+export interface VerifyingKeyJson extends AnyVerifyingKeyJson {
   readonly protocol: "groth16";
   readonly curve: "bn128";
-  readonly nPublic: number;
   readonly vk_alpha_1: G1Json;
   readonly vk_beta_2: G2Json;
   readonly vk_gamma_2: G2Json;

@@ -248,16 +248,17 @@ async function checkSectionSizes(file: BinFile, header: ZkeyHeader): Promise<num
 
 /**
  * Reads section 3, the points that the public signals are multiplied with; the first belongs to the constant 1.
- * Infinity is accepted: such a signal is simply not bound by the proof.
+ * Infinity is refused: it would let its signal be anything in a valid proof. No setup makes such a point, because snarkjs
+ * and chunkproof give every public signal a constraint of its own.
  *
  * @returns `nPublic + 1` points.
- * @throws FormatError `POINT_NOT_CANONICAL`, `POINT_NOT_ON_CURVE`.
+ * @throws FormatError `POINT_NOT_CANONICAL`, `POINT_NOT_ON_CURVE`, `POINT_AT_INFINITY`.
  */
 export async function readIC(zkey: ZkeyFile): Promise<G1Affine[]> {
   const { offset, size } = zkey.sections.get(ZKEY_SECTION.ic)!;
   const bytes = await zkey.source.read(offset, size);
   return Array.from({ length: size / G1_SIZE }, (_, i) =>
-    decodeG1(bytes, i * G1_SIZE, { where: `${zkey.name}: IC[${i}]`, allowInfinity: true }),
+    decodeG1(bytes, i * G1_SIZE, { where: `${zkey.name}: IC[${i}]` }),
   );
 }
 

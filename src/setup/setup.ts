@@ -197,7 +197,7 @@ async function verifyingKeyOf(header: ZkeyHeader, ic: Uint8Array): Promise<Verif
  * The verifying key of any Groth16 `.zkey` over BN254, field for field what `snarkjs zkey export verificationkey` writes.
  *
  * @throws FormatError when the source cannot be read or is no such key (the codes of `openZkey`; IC: `POINT_NOT_CANONICAL`,
- *   `POINT_NOT_ON_CURVE`).
+ *   `POINT_NOT_ON_CURVE`, `POINT_AT_INFINITY`).
  */
 export async function exportVerifyingKey(zkey: Source, signal?: AbortSignal): Promise<VerifyingKeyJson> {
   const file = await openZkey(zkey, signal);

@@ -27,7 +27,7 @@ import { describe } from "./json.js";
 import type { PreparedKey, VerifyingKey, VerifyingKeyJson, VerifyingKeyOptions } from "./key.js";
 import { BN_X, isNeutral, type MillerPair, millerLoop } from "./pairing.js";
 import type { G1, G2 } from "./points.js";
-import { type ProofPoints, proofPoints, readSignals } from "./proof.js";
+import { type ProofPoints, readProof, readSignals } from "./proof.js";
 
 /** One proof of a batch. */
 export interface BatchItem {
@@ -55,10 +55,16 @@ export const GLV_BETA: bigint = 18n * BN_X ** 3n + 18n * BN_X ** 2n + 9n * BN_X 
 // Bounds memory (about 50 kB of lines for each proof); beyond this the shared work is small change anyway.
 const SLICE = 128;
 
-interface Parsed {
+/** An item that was read: whatever its JSON becomes from now on, this is what will be checked. */
+interface Read {
   readonly index: number;
   readonly key: PreparedKey;
   readonly signals: readonly bigint[];
+  /** See {@link readProof}. */
+  readonly points: () => ProofPoints;
+}
+
+interface Parsed extends Omit<Read, "points"> {
   readonly points: ProofPoints;
 }
 
@@ -77,20 +83,30 @@ const phi = (p: G1): G1 => {
   return bn254.G1.Point.fromAffine({ x: (x * GLV_BETA) % FQ_MODULUS, y });
 };
 
+/** How often a pair of zeros is drawn again; of a sound generator not even one is ever seen. */
+const REDRAWS = 4;
+
+const noRandomness = (message: string, expected: string): VerifierError =>
+  new VerifierError(message, { code: "RANDOMNESS_UNAVAILABLE", expected });
+
 /** Draws pairs of 64-bit numbers, not both zero, from the platform's CSPRNG. */
 function drawHalves(count: number): [bigint, bigint][] {
   const crypto = globalThis.crypto as Crypto | undefined;
   if (typeof crypto?.getRandomValues !== "function") {
-    throw new VerifierError("batch verification needs a cryptographic random generator", {
-      code: "RANDOMNESS_UNAVAILABLE",
-      expected: "globalThis.crypto.getRandomValues",
-    });
+    throw noRandomness(
+      "batch verification needs a cryptographic random generator",
+      "globalThis.crypto.getRandomValues",
+    );
   }
   const words = crypto.getRandomValues(new BigUint64Array(2 * count));
   return Array.from({ length: count }, (_, i): [bigint, bigint] => {
-    const [a, b] = [words[2 * i]!, words[2 * i + 1]!];
+    let [a, b] = [words[2 * i]!, words[2 * i + 1]!];
     // 0 would leave the proof unchecked; it comes up with probability 2^-128
-    return a === 0n && b === 0n ? drawHalves(1)[0]! : [a, b];
+    for (let left = REDRAWS; a === 0n && b === 0n; left--) {
+      if (left === 0) throw noRandomness("the random generator returns nothing but zeros", "random numbers");
+      [a = 0n, b = 0n] = crypto.getRandomValues(new BigUint64Array(2));
+    }
+    return [a, b];
   });
 }
 
@@ -166,10 +182,18 @@ function productIsNeutral(items: readonly Weighted[]): boolean {
 /** At this size checking one by one beats two more rounds of halving, by far so if several are invalid. */
 const CHECK_SINGLY = 4;
 
-/** The invalid ones among items whose product is known to be wrong; each is convicted by its own equation. */
+const inconsistent = (message: string, where: string): VerifierError =>
+  new VerifierError(message, { code: "BATCH_INCONSISTENT", where });
+
+/** The invalid ones, at least one, among items whose product is known to be wrong; each is convicted by its own equation. */
 function bisect(items: readonly Weighted[]): Weighted[] {
   if (items.length <= CHECK_SINGLY) {
-    return items.filter(({ key, signals, points }) => !equationHolds(key, signals, points));
+    const wrong = items.filter(({ key, signals, points }) => !equationHolds(key, signals, points));
+    if (wrong.length === 0) {
+      const [first, last] = [items[0]!.index, items.at(-1)!.index];
+      throw inconsistent("the items fail together, but none of them alone", `items[${first}] to items[${last}]`);
+    }
+    return wrong;
   }
   const half = items.length >> 1;
   const left = items.slice(0, half);
@@ -177,6 +201,45 @@ function bisect(items: readonly Weighted[]): Weighted[] {
   // a product of valid proofs is always 1, so if the left half is fine the fault is in the right one
   if (productIsNeutral(left)) return bisect(right);
   return [...bisect(left), ...(productIsNeutral(right) ? [] : bisect(right))];
+}
+
+const malformed = (message: string, where: string, details: { got?: string; cause?: unknown } = {}): VerifierError =>
+  new VerifierError(message, { ...details, code: "BATCH_MALFORMED", where });
+
+/** Runs what may run into foreign code: getters, traps of proxies. @throws VerifierError `BATCH_MALFORMED` if that throws */
+function guarded<T>(where: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw malformed("reading the value threw an exception", where, { cause });
+  }
+}
+
+/**
+ * Copies the list, reading its length and every property once. From then on no item can change how many there are, or what
+ * another one is.
+ */
+function snapshotItems(items: unknown): Record<keyof BatchItem, unknown>[] {
+  const array = guarded("items", () => (Array.isArray(items) ? (items as unknown[]) : undefined));
+  if (array === undefined) throw malformed("not an array", "items", { got: describe(items) });
+  const length: unknown = guarded("items", () => array.length);
+  // a proxy can pass for an array and answer with anything
+  if (typeof length !== "number" || !Number.isSafeInteger(length) || length < 0) {
+    throw malformed("not an array", "items", { got: `length ${describe(length)}` });
+  }
+  const copies: Record<keyof BatchItem, unknown>[] = [];
+  for (let index = 0; index < length; index++) {
+    const where = `items[${index}]`;
+    const item = guarded(where, () => array[index]);
+    if (typeof item !== "object" || item === null) throw malformed("not an object", where, { got: describe(item) });
+    copies.push(
+      guarded(where, () => {
+        const { vk, publicSignals, proof } = item as BatchItem;
+        return { vk, publicSignals, proof };
+      }),
+    );
+  }
+  return copies;
 }
 
 /**
@@ -188,14 +251,12 @@ function bisect(items: readonly Weighted[]): Weighted[] {
  *
  * @param items at least one: "all of nothing is valid" is hardly ever what the caller means by true
  * @param options used for keys given as JSON
- * @throws VerifierError `BATCH_EMPTY`, `BATCH_MALFORMED` (`items` is not an array of objects), any `VK_…` code if a key
- *   is bad, `RANDOMNESS_UNAVAILABLE`
+ * @throws VerifierError `BATCH_EMPTY`, `BATCH_MALFORMED` (`items` is not an array of objects, or reading it throws), any
+ *   `VK_…` code if a key is bad, `RANDOMNESS_UNAVAILABLE`, `BATCH_INCONSISTENT`
  */
 export function verifyBatch(items: readonly BatchItem[], options?: VerifyingKeyOptions): BatchResult {
-  if (!Array.isArray(items)) {
-    throw new VerifierError("not an array", { code: "BATCH_MALFORMED", where: "items", got: describe(items) });
-  }
-  if (items.length === 0) throw new VerifierError("nothing to verify", { code: "BATCH_EMPTY", where: "items" });
+  const snapshots = snapshotItems(items);
+  if (snapshots.length === 0) throw new VerifierError("nothing to verify", { code: "BATCH_EMPTY", where: "items" });
 
   const keys = new Map<unknown, PreparedKey>();
   const keyOf = (vk: unknown): PreparedKey => {
@@ -204,34 +265,43 @@ export function verifyBatch(items: readonly BatchItem[], options?: VerifyingKeyO
     return key;
   };
 
-  const invalid: { index: number; error: VerifierError }[] = [];
-  for (let start = 0; start < items.length; start += SLICE) {
-    const parsed: Parsed[] = [];
-    for (let index = start; index < Math.min(start + SLICE, items.length); index++) {
-      const item: unknown = items[index];
-      if (typeof item !== "object" || item === null) {
-        throw new VerifierError("not an object", {
-          code: "BATCH_MALFORMED",
-          where: `items[${index}]`,
-          got: describe(item),
-        });
-      }
-      const { vk, publicSignals, proof } = item as BatchItem;
-      const key = keyOf(vk);
-      try {
-        const signals = readSignals(publicSignals, key.nPublic);
-        parsed.push({ index, key, signals, points: proofPoints(proof) });
-      } catch (error) {
-        if (!(error instanceof VerifierError)) throw error;
-        invalid.push({ index, error });
-      }
+  // none by default: an item that got lost on the way must not pass for a valid one
+  const verdicts: ("valid" | VerifierError | undefined)[] = snapshots.map(() => undefined);
+  /** The result as a list; empty if it is a verdict instead. */
+  const attempt = <T>(index: number, action: () => T): T[] => {
+    try {
+      return [action()];
+    } catch (error) {
+      if (!(error instanceof VerifierError)) throw error;
+      verdicts[index] = error;
+      return [];
     }
+  };
+
+  // everything is read before the first weight is drawn, so that no proof can be adapted to the weights
+  const read: Read[] = snapshots.flatMap(({ vk, publicSignals, proof }, index) => {
+    const key = keyOf(vk);
+    return attempt(index, () => ({
+      index,
+      key,
+      signals: readSignals(publicSignals, key.nPublic),
+      points: readProof(proof),
+    }));
+  });
+  for (let start = 0; start < read.length; start += SLICE) {
+    const parsed: Parsed[] = read
+      .slice(start, start + SLICE)
+      .flatMap((item) => attempt(item.index, () => ({ ...item, points: item.points() })));
     if (parsed.length === 0) continue;
-    // only now, when nobody can adapt the proofs any more
     const weighted = weigh(parsed);
-    if (productIsNeutral(weighted)) continue;
-    for (const { index } of bisect(weighted)) invalid.push({ index, error: invalidProof() });
+    const wrong = productIsNeutral(weighted) ? [] : bisect(weighted);
+    for (const { index } of parsed) verdicts[index] = "valid";
+    for (const { index } of wrong) verdicts[index] = invalidProof();
   }
-  invalid.sort((a, b) => a.index - b.index);
+
+  const invalid = verdicts.flatMap((verdict, index) => {
+    if (verdict === undefined) throw inconsistent("the item was not checked", `items[${index}]`);
+    return verdict === "valid" ? [] : [{ index, error: verdict }];
+  });
   return { valid: invalid.length === 0, invalid };
 }

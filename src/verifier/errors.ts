@@ -57,11 +57,14 @@ export class ChunkproofError extends Error {
  * | `POINT_NOT_ON_CURVE`    | the coordinates don't satisfy the curve equation                                         |
  * | `POINT_NOT_IN_SUBGROUP` | a G2 point lies on the twist but outside the subgroup of order r                         |
  * | `POINT_AT_INFINITY`     | the neutral element where no honest party puts it                                        |
+ * | `POINTS_COINCIDE`       | beta = ±gamma or beta = ±delta: anyone can forge proofs for this key                     |
  * | `NO_CONTRIBUTION`       | delta = ±gamma: no phase-2 contribution, so anyone can forge proofs for this key         |
  * | `INVALID`               | everything is well-formed, but the pairing equation fails                                |
  * | `EMPTY`                 | nothing to verify                                                                        |
  *
- * `RANDOMNESS_UNAVAILABLE`: `globalThis.crypto.getRandomValues` is missing, without which no batch can be checked.
+ * `RANDOMNESS_UNAVAILABLE`: `globalThis.crypto.getRandomValues` is missing or returns nothing but zeros, and without it no
+ * batch can be checked. `BATCH_INCONSISTENT`: the batch was refused as a whole but none of its items was, or an item was not
+ * looked at; a bug of the verifier or a fault of the machine.
  */
 export type VerifierErrorCode =
   | "VK_MALFORMED"
@@ -72,6 +75,7 @@ export type VerifierErrorCode =
   | "VK_POINT_NOT_ON_CURVE"
   | "VK_POINT_NOT_IN_SUBGROUP"
   | "VK_POINT_AT_INFINITY"
+  | "VK_POINTS_COINCIDE"
   | "VK_NO_CONTRIBUTION"
   | "SIGNALS_MALFORMED"
   | "SIGNALS_COUNT"
@@ -86,6 +90,7 @@ export type VerifierErrorCode =
   | "PROOF_INVALID"
   | "BATCH_MALFORMED"
   | "BATCH_EMPTY"
+  | "BATCH_INCONSISTENT"
   | "RANDOMNESS_UNAVAILABLE";
 
 /** {@link ErrorDetails} of the verifier: the code is one of a closed list. */

@@ -6,8 +6,9 @@
  * foreign code can change or hook into.
  *
  * One encoding per number: a decimal string without sign, leading zeros, blanks or other decoration, below the modulus.
- * Otherwise `x` and `x + q` would be two encodings of one proof, and anything that identifies a proof by its text
- * (replay protection, caches) could be fooled.
+ * Otherwise the signals `s` and `s + r` would be two texts of one statement, and anything that identifies a statement by
+ * its signals (nullifiers, caches) could be fooled. Nothing can identify a proof: Groth16 proofs are malleable, anybody
+ * makes more proofs of the same statement from one, e.g. (-A, -B, C).
  *
  * @module
  */

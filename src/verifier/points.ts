@@ -17,12 +17,16 @@ import { type MillerLines, millerLines, TWIST_B } from "./pairing.js";
 /** A point of G1. Instances made here lie on the curve, which has prime order. */
 export type G1 = WeierstrassPoint<bigint>;
 
-/** A finite point of G2, checked to lie in the subgroup of order r, with its lines. */
-export interface G2 {
-  /** Equal for equal points. */
-  readonly id: string;
+/** A finite point of the twist, in G2 or not. */
+export interface TwistPoint {
   readonly x: Fq2;
   readonly y: Fq2;
+}
+
+/** A finite point of G2, checked to lie in the subgroup of order r, with its lines. */
+export interface G2 extends TwistPoint {
+  /** Equal for equal points. */
+  readonly id: string;
   readonly lines: MillerLines;
 }
 
@@ -36,20 +40,16 @@ const refuseZ = (subject: Subject, path: string, expected: string) =>
   fault(subject, "NON_CANONICAL", path, "the third coordinate of a finite point must be 1", { expected });
 
 /**
- * Decodes a G1 point from the snapshot of its JSON.
+ * Decodes a finite G1 point from the snapshot of its JSON.
  *
- * @throws VerifierError `…_MALFORMED`, `…_NON_CANONICAL`, `…_POINT_NOT_ON_CURVE`, and `…_POINT_AT_INFINITY` unless
- *   `allowInfinity`
+ * @throws VerifierError `…_MALFORMED`, `…_NON_CANONICAL`, `…_POINT_NOT_ON_CURVE`, `…_POINT_AT_INFINITY`
  */
-export function decodeG1(subject: Subject, value: unknown, path: string, allowInfinity = false): G1 {
+export function decodeG1(subject: Subject, value: unknown, path: string): G1 {
   const [jx, jy, jz] = tuple(subject, value, path, 3);
   const x = decimal(subject, jx, `${path}[0]`, FQ_MODULUS);
   const y = decimal(subject, jy, `${path}[1]`, FQ_MODULUS);
   const z = decimal(subject, jz, `${path}[2]`, FQ_MODULUS);
-  if (z === 0n && x === 0n && y === 1n) {
-    if (!allowInfinity) throw refuseInfinity(subject, path);
-    return bn254.G1.Point.ZERO;
-  }
+  if (z === 0n && x === 0n && y === 1n) throw refuseInfinity(subject, path);
   if (z !== 1n) throw refuseZ(subject, `${path}[2]`, '"1"');
   // not left to noble's assertValidity: noble reads (0, 0), which is off the curve, as infinity
   if ((y * y - x * x * x - 3n) % FQ_MODULUS !== 0n) {
@@ -67,12 +67,11 @@ function decodeFq2(subject: Subject, value: unknown, path: string): Fq2 {
 }
 
 /**
- * Decodes a finite G2 point from the snapshot of its JSON and computes its lines.
+ * Decodes a finite point of the twist from the snapshot of its JSON.
  *
- * @throws VerifierError `…_MALFORMED`, `…_NON_CANONICAL`, `…_POINT_AT_INFINITY`, `…_POINT_NOT_ON_CURVE`,
- *   `…_POINT_NOT_IN_SUBGROUP`
+ * @throws VerifierError `…_MALFORMED`, `…_NON_CANONICAL`, `…_POINT_AT_INFINITY`, `…_POINT_NOT_ON_CURVE`
  */
-export function decodeG2(subject: Subject, value: unknown, path: string): G2 {
+export function decodeTwist(subject: Subject, value: unknown, path: string): TwistPoint {
   const [jx, jy, jz] = tuple(subject, value, path, 3);
   const x = decodeFq2(subject, jx, `${path}[0]`);
   const y = decodeFq2(subject, jy, `${path}[1]`);
@@ -83,9 +82,18 @@ export function decodeG2(subject: Subject, value: unknown, path: string): G2 {
   if (!isZero(sub(sub(sqr(y), mulWide(sqr(x), x)), TWIST_B))) {
     throw fault(subject, "POINT_NOT_ON_CURVE", path, "not on the twist y² = x³ + 3/(9 + u)");
   }
+  return { x, y };
+}
+
+/** Computes the lines of a decoded point. @throws VerifierError `…_POINT_NOT_IN_SUBGROUP` */
+export function toG2(subject: Subject, { x, y }: TwistPoint, path: string): G2 {
   const lines = millerLines(x, y);
   if (lines === undefined) {
     throw fault(subject, "POINT_NOT_IN_SUBGROUP", path, "on the twist, but not in its subgroup of order r");
   }
   return { id: [x.c0, x.c1, y.c0, y.c1].join(), x, y, lines };
 }
+
+/** {@link decodeTwist} and {@link toG2}. */
+export const decodeG2 = (subject: Subject, value: unknown, path: string): G2 =>
+  toG2(subject, decodeTwist(subject, value, path), path);

@@ -7,7 +7,7 @@
 import { FR_MODULUS } from "./fq2.js";
 import { arrayLength, decimal, describe, expectName, fault, snapshot, snapshotFields, tuple } from "./json.js";
 import { openVerifyingKey, type VerifyingKey } from "./key.js";
-import { decodeG1, decodeG2, type G1, G1_RULE, type G2, G2_RULE } from "./points.js";
+import { decodeG1, decodeTwist, type G1, G1_RULE, type G2, G2_RULE, toG2 } from "./points.js";
 
 /**
  * `proof.json` as snarkjs writes it. Numbers are decimal strings. `curve` may be missing, as in the files of rapidsnark.
@@ -36,12 +36,16 @@ export interface ProofPoints {
 
 let open: (value: unknown) => ProofPoints | undefined;
 
+/** Known to this module only: `proof.constructor` is within everybody's reach, and what it makes is trusted unchecked. */
+const TOKEN = Symbol("parseProof");
+
 /** A well-formed proof: all points finite and in their groups. Says nothing about validity. Made by {@link parseProof}. */
 export class Proof {
   readonly #points: ProofPoints;
 
   /** @internal */
-  constructor(points: ProofPoints) {
+  constructor(token: symbol, points: ProofPoints) {
+    if (token !== TOKEN) throw fault("proof", "MALFORMED", "", "only parseProof makes parsed proofs");
     this.#points = points;
     Object.freeze(this);
   }
@@ -51,12 +55,15 @@ export class Proof {
   }
 }
 
-/** The points of a parsed `Proof`; anything else is parsed first and fails like {@link parseProof}. */
-export const proofPoints = (proof: unknown): ProofPoints => open(proof) ?? readPoints(proof);
-
-function readPoints(json: unknown): ProofPoints {
+/**
+ * Reads a parsed `Proof` or the JSON of one, all but the subgroup test of pi_b, which is most of the work and makes most of
+ * the result: that happens when the returned function is called, from what was read, out of reach for any foreign code.
+ */
+export function readProof(proof: unknown): () => ProofPoints {
+  const points = open(proof);
+  if (points !== undefined) return () => points;
   const subject = "proof";
-  const { protocol, curve, pi_a, pi_b, pi_c } = snapshotFields(subject, json, {
+  const { protocol, curve, pi_a, pi_b, pi_c } = snapshotFields(subject, proof, {
     protocol: 0,
     curve: 0,
     pi_a: G1_RULE,
@@ -65,11 +72,14 @@ function readPoints(json: unknown): ProofPoints {
   });
   expectName(subject, protocol, "PROTOCOL", "groth16");
   if (curve !== undefined) expectName(subject, curve, "CURVE", "bn128");
-  // the two cheap points first: the subgroup test of pi_b is most of the work
   const a = decodeG1(subject, pi_a, ".pi_a");
   const c = decodeG1(subject, pi_c, ".pi_c");
-  return { a, b: decodeG2(subject, pi_b, ".pi_b"), c };
+  const b = decodeTwist(subject, pi_b, ".pi_b");
+  return () => ({ a, b: toG2(subject, b, ".pi_b"), c });
 }
+
+/** The points of a parsed `Proof`; anything else is parsed first and fails like {@link parseProof}. */
+export const proofPoints = (proof: unknown): ProofPoints => readProof(proof)();
 
 /**
  * Checks the form of a proof and decodes it, for use with one or more calls of `verify`.
@@ -82,7 +92,7 @@ function readPoints(json: unknown): ProofPoints {
  *   `PROOF_POINT_AT_INFINITY`, `PROOF_POINT_NOT_ON_CURVE`, `PROOF_POINT_NOT_IN_SUBGROUP`
  */
 export function parseProof(json: unknown): Proof {
-  return new Proof(readPoints(json));
+  return new Proof(TOKEN, proofPoints(json));
 }
 
 /** {@link parsePublicSignals} for a known number of signals. */

@@ -282,23 +282,32 @@ describe("wrong lengths", () => {
     }
   });
 
-  test("the least key that a header can claim, all of it infinity, proves what it states: nothing", async () => {
+  test("the least key that a header can claim proves what it states: nothing; but not with an infinite IC", async () => {
     const nothing = splitContainer(zkey);
     const header = Buffer.from(nothing.sections.find(({ id }) => id === SECTION.header)!.data);
     header.writeUInt32LE(1, 72);
     header.writeUInt32LE(0, 76);
     header.writeUInt32LE(2, 80);
-    const size = { 3: 64, 4: 4, 5: 64, 6: 64, 7: 128, 8: 0, 9: 128 } as Record<number, number>;
-    const sections = nothing.sections.map(({ id, data }) =>
-      id === SECTION.header ? { id, data: header } : id in size ? { id, data: Buffer.alloc(size[id]!) } : { id, data },
-    );
+    const size = { 4: 4, 6: 64, 7: 128, 8: 0, 9: 128 } as Record<number, number>;
+    const keyWith = (ic: Uint8Array) => {
+      const sections = nothing.sections.map(({ id, data }) => {
+        if (id === SECTION.header) return { id, data: header };
+        if (id === SECTION.ic) return { id, data: ic };
+        if (id === SECTION.a) return { id, data: zkeyPoint(G1, G1.coords(1n)) };
+        return { id, data: id in size ? Buffer.alloc(size[id]!) : data };
+      });
+      return joinContainer("zkey", 1, sections);
+    };
     const one = joinContainer("wtns", 2, [
       { id: 1, data: Buffer.concat([toBytes(32n, 4), toBytes(R), toBytes(1n, 4)]) },
       { id: 2, data: toBytes(1n) },
     ]);
-    const key = await loadProvingKey(joinContainer("zkey", 1, sections));
+    expectRejected(await attempt(keyWith(Buffer.alloc(64)), one), "POINT_AT_INFINITY", `${KEY_NAME}: IC\\[0\\]`);
+
+    // A_0 = 1, the rest infinity: IC_0 = beta·A_0 / gamma, and gamma is 1
+    const beta1 = header.subarray(84 + 64, 84 + 128);
+    const key = await loadProvingKey(keyWith(beta1));
     try {
-      // alpha·beta = A·B is all that is left of the equation
       const outcome = await outcomeOf(() => prove(key, one));
       if (isError(outcome)) throw outcome;
       expect(outcome.publicSignals).toEqual([]);

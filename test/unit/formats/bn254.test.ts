@@ -17,9 +17,11 @@ import {
 
 const { Fp, Fr } = bn254.fields;
 
-test("moduli are noble's", () => {
+test("moduli are noble's, and those of EIP-197", () => {
   expect(FQ_MODULUS).toBe(Fp.ORDER);
   expect(FR_MODULUS).toBe(Fr.ORDER);
+  expect(FQ_MODULUS).toBe(21888242871839275222246405745257275088696311157297823662689037894645226208583n);
+  expect(FR_MODULUS).toBe(21888242871839275222246405745257275088548364400416034343698204186575808495617n);
   expect((FR_MODULUS - 1n) % 2n ** BigInt(FR_TWO_ADICITY)).toBe(0n);
   expect((FR_MODULUS - 1n) % 2n ** BigInt(FR_TWO_ADICITY + 1)).not.toBe(0n);
 });

@@ -1,14 +1,17 @@
 import { bn254 } from "@noble/curves/bn254.js";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
 import {
   g1ToJson,
   g2ToJson,
+  type ProofJson,
   readJson,
   stringifyProof,
   stringifyPublic,
   stringifyVerifyingKey,
+  type VerifyingKeyJson,
 } from "../../../src/formats/json.js";
+import type * as verifier from "../../../src/verifier/index.js";
 import { closeSnarkjs, compileCircuit, snarkjs, snarkjsKey, snarkjsWitness } from "../../support/circuits.js";
 import { expectFormatError } from "../../support/errors.js";
 
@@ -54,6 +57,12 @@ describe("layout", () => {
       expect(g2ToJson(q as never)).toEqual(times(curve.G2));
     }
   });
+});
+
+test("what is written has the types that the verifier reads", () => {
+  expectTypeOf<ProofJson>().toExtend<verifier.ProofJson>();
+  expectTypeOf<VerifyingKeyJson>().toExtend<verifier.VerifyingKeyJson>();
+  expectTypeOf<typeof verifier.verify>().toBeCallableWith({} as VerifyingKeyJson, ["1"], {} as ProofJson);
 });
 
 describe("readJson", () => {

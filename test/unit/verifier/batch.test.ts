@@ -7,7 +7,7 @@ import {
   VerifierError,
   verifyBatch,
 } from "../../../src/verifier/index.js";
-import { g1Json, g2Json, makeInstance, Q } from "../../support/groth16.js";
+import { g1Json, g2Json, makeInstance, Q, R } from "../../support/groth16.js";
 
 const instance = makeInstance(2, "batch");
 const vk = parseVerifyingKey(instance.vk);
@@ -138,10 +138,10 @@ describe("verifyBatch", () => {
   });
 
   it("handles sums that are infinity", () => {
-    const twin = makeInstance(1, "infinite X", { ic: [0n, 0n] });
+    const twin = makeInstance(1, "infinite X", { ic: [R - 6n, 2n] });
     const key = parseVerifyingKey(twin.vk);
-    expect(verdict([make(twin, key), make(twin, key)])).toEqual([]);
-    const only = make(twin, key);
+    const only = { vk: key, publicSignals: ["3"], proof: twin.prove(["3"]) };
+    expect(verdict([only, { ...only, proof: twin.prove(["3"]) }])).toEqual([]);
     expect(verdict([{ ...only, proof: { ...only.proof, pi_c: addG1(only.proof.pi_c, 1n) } }])).toHaveLength(1);
   });
 
@@ -177,19 +177,100 @@ describe("verifyBatch", () => {
         return array;
       },
     });
-    const watched = items.slice(0, 4).map((item) =>
-      Object.defineProperty({ ...item }, "proof", {
-        get: () => {
-          log.push("read");
-          return item.proof;
-        },
-      }),
-    ) as BatchItem[];
+    const watch = (batch: readonly BatchItem[]) =>
+      batch.map(({ vk: key, publicSignals, proof }) => ({
+        vk: key,
+        publicSignals,
+        proof: new Proxy(proof as object, {
+          get: (target, name) => {
+            if (name === "pi_b") log.push("read");
+            return (target as never)[name];
+          },
+        }),
+      }));
+    const watched = watch(items.slice(0, 4));
     verifyBatch(watched);
     verifyBatch(watched);
     expect(log).toEqual([..."rrrrdrrrrd"].map((c) => (c === "r" ? "read" : "draw")));
     expect(drawn).toHaveLength(16);
     expect(new Set(drawn).size).toBe(16);
+
+    // two slices, each with its own draw: both come after the reading
+    log.length = 0;
+    verifyBatch(watch(Array.from({ length: 130 }, (_, i) => items[i % items.length]!)));
+    expect(log).toEqual([...Array.from({ length: 130 }, () => "read"), "draw", "draw"]);
+  });
+
+  it("cannot be led to skip items by their getters", () => {
+    const bad = { ...items[1]!, proof: items[2]!.proof };
+    const shortening: BatchItem[] = [
+      {
+        ...items[0]!,
+        get proof() {
+          shortening.length = 1;
+          return items[0]!.proof;
+        },
+      },
+      bad,
+    ];
+    // the list was read as far as it went at the time: what is gone is no object
+    expect(thrown(() => verifyBatch(shortening))).toMatchObject({ code: "BATCH_MALFORMED", where: "items[1]" });
+
+    const replacing: BatchItem[] = [
+      {
+        ...items[0]!,
+        publicSignals: new Proxy(items[0]!.publicSignals, {
+          get: (target, name) => {
+            replacing[1] = items[1]!;
+            Object.assign(bad, items[1]);
+            replacing.length = 2;
+            return (target as never)[name];
+          },
+        }),
+      },
+      bad,
+      bad,
+    ];
+    expect(verdict(replacing)).toEqual([
+      [1, "PROOF_INVALID"],
+      [2, "PROOF_INVALID"],
+    ]);
+  });
+
+  it("reads the length of the list once, and takes nothing but a count", () => {
+    const bad = { ...items[1]!, proof: items[2]!.proof };
+    const withLength = (length: () => unknown) =>
+      new Proxy([bad], { get: (target, name) => (name === "length" ? length() : (target as never)[name]) });
+    let reads = 0;
+    expect(verdict(withLength(() => (reads++ === 0 ? 1 : 0)))).toEqual([[0, "PROOF_INVALID"]]);
+    expect(reads).toBe(1);
+    for (const length of ["1", Number.NaN, 0.5, -1, 2 ** 53, 1n, null, undefined, { valueOf: () => 1 }, Symbol("1")]) {
+      expect(thrown(() => verifyBatch(withLength(() => length))).code).toBe("BATCH_MALFORMED");
+    }
+    expect(thrown(() => verifyBatch(withLength(() => 0))).code).toBe("BATCH_EMPTY");
+    expect(thrown(() => verifyBatch(new Array(2 ** 32 - 1))).code).toBe("BATCH_MALFORMED");
+  });
+
+  it("turns what getters and traps throw into BATCH_MALFORMED", () => {
+    const cause = new RangeError("trap");
+    const trap = () => {
+      throw cause;
+    };
+    for (const field of ["vk", "publicSignals", "proof"]) {
+      const item = Object.defineProperty({ ...items[1]! }, field, { get: trap });
+      const error = thrown(() => verifyBatch([items[0]!, item]));
+      expect(error).toMatchObject({ code: "BATCH_MALFORMED", where: "items[1]", cause });
+    }
+    const list = (get: (name: string | symbol) => unknown) => new Proxy([items[0]!], { get: (_, name) => get(name) });
+    for (const [batch, where] of [
+      [list(trap), "items"],
+      [list((name) => (name === "length" ? 1 : trap())), "items[0]"],
+    ] as const) {
+      expect(thrown(() => verifyBatch(batch))).toMatchObject({ code: "BATCH_MALFORMED", where, cause });
+    }
+    const { proxy, revoke } = Proxy.revocable([], {});
+    revoke();
+    expect(thrown(() => verifyBatch(proxy)).code).toBe("BATCH_MALFORMED");
   });
 
   it("redraws the weight zero, under which anything would pass", () => {
@@ -199,6 +280,13 @@ describe("verifyBatch", () => {
     });
     expect(verdict([{ ...items[0]!, proof: items[1]!.proof }])).toEqual([[0, "PROOF_INVALID"]]);
     expect(calls).toBe(2);
+  });
+
+  it("gives up on a random generator that returns nothing but zeros", () => {
+    const getRandomValues = vi.fn((array: BigUint64Array) => array);
+    vi.stubGlobal("crypto", { getRandomValues });
+    expect(thrown(() => verifyBatch(items.slice(0, 2))).code).toBe("RANDOMNESS_UNAVAILABLE");
+    expect(getRandomValues.mock.calls.length).toBeLessThan(10);
   });
 
   it("takes weights of one half only", () => {

@@ -9,6 +9,7 @@ import {
   VerifierError,
   type VerifierErrorCode,
   verify,
+  verifyBatch,
 } from "../../../src/verifier/index.js";
 import { g1Json, g2Json, type Mutable, makeInstance, Q, R, scalarSource } from "../../support/groth16.js";
 import { multiply, randomTwistPoint } from "../../support/twist.js";
@@ -63,22 +64,29 @@ const get = (object: unknown, path: readonly (string | number)[]): string =>
 const text = (path: readonly (string | number)[]) =>
   path.map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`)).join("");
 
-const offSubgroup = (() => {
-  const { x, y } = randomTwistPoint(next).toAffine();
+type PointG1 = InstanceType<typeof bn254.G1.Point>;
+type PointG2 = InstanceType<typeof bn254.G2.Point>;
+const pointG1 = ([x, y]: readonly string[]): PointG1 => bn254.G1.Point.fromAffine({ x: BigInt(x!), y: BigInt(y!) });
+const pointG2 = ([x, y]: readonly (readonly string[])[]): PointG2 =>
+  bn254.G2.Point.fromAffine({
+    x: { c0: BigInt(x![0]!), c1: BigInt(x![1]!) },
+    y: { c0: BigInt(y![0]!), c1: BigInt(y![1]!) },
+  });
+const jsonG1 = (point: PointG1): string[] => {
+  const { x, y } = point.toAffine();
+  return [`${x}`, `${y}`, "1"];
+};
+const jsonG2 = (point: PointG2): string[][] => {
+  const { x, y } = point.toAffine();
   return [
     [`${x.c0}`, `${x.c1}`],
     [`${y.c0}`, `${y.c1}`],
     ["1", "0"],
   ];
-})();
-const smallOrder = (() => {
-  const { x, y } = multiply(multiply(randomTwistPoint(next), R), bn254.G2.Point.CURVE().h / 10069n).toAffine();
-  return [
-    [`${x.c0}`, `${x.c1}`],
-    [`${y.c0}`, `${y.c1}`],
-    ["1", "0"],
-  ];
-})();
+};
+
+const offSubgroup = jsonG2(randomTwistPoint(next));
+const smallOrder = jsonG2(multiply(multiply(randomTwistPoint(next), R), bn254.G2.Point.CURVE().h / 10069n));
 
 const BAD_NUMBERS: [string, string][] = [
   ["+q", `${Q + 5n}`],
@@ -136,12 +144,11 @@ describe("valid proofs", () => {
     }
   });
 
-  it("are accepted when X = IC_0 + Σ s·IC is infinity, and when IC points are", () => {
-    const other = makeInstance(2, "infinite X", { ic: [R - 6n, 2n, 0n] });
-    expect(other.vk.IC[2]).toEqual(["0", "1", "0"]);
+  it("are accepted when X = IC_0 + Σ s·IC is infinity", () => {
+    const other = makeInstance(2, "infinite X", { ic: [R - 6n, 2n, 7n] });
     const key = parseVerifyingKey(other.vk);
-    expect(verify(key, ["3", "9"], other.prove(["3", "9"]))).toBe(true);
-    expect(verify(key, ["4", "9"], other.prove(["3", "9"]))).toBe(false);
+    expect(verify(key, ["3", "0"], other.prove(["3", "0"]))).toBe(true);
+    expect(verify(key, ["4", "0"], other.prove(["3", "0"]))).toBe(false);
   });
 
   it("may lack `curve` and carry further properties; vk_alphabeta_12 is ignored", () => {
@@ -226,12 +233,22 @@ describe("tampered proofs", () => {
       });
       expectRefused(signals, bad, "PROOF_POINT_NOT_ON_CURVE", "proof.pi_b");
     }
-    // (-A, -B, C) is another valid proof of the same statement: Groth16 proofs are malleable by construction
-    const twin = tampered((p) => {
-      p.pi_a[1] = minus(p.pi_a[1]!);
-      p.pi_b[1] = p.pi_b[1]!.map(minus);
-    });
-    expect(verify(vk, signals, twin)).toBe(true);
+  });
+
+  it("cannot tell a proof from others that anybody makes of it: Groth16 is malleable", () => {
+    const [a, b, c] = [pointG1(proof.pi_a), pointG2(proof.pi_b), pointG1(proof.pi_c)];
+    const { vk_delta_2 } = instance.vk;
+    for (const [pi_a, pi_b, pi_c] of [
+      [a.negate(), b.negate(), c],
+      [a.multiply(3n), b.multiply(bn254.fields.Fr.inv(3n)), c],
+      [a, b.add(pointG2(vk_delta_2)), c.add(a)],
+    ] as const) {
+      const twin = { ...proof, pi_a: jsonG1(pi_a), pi_b: jsonG2(pi_b), pi_c: jsonG1(pi_c) };
+      expect(twin).not.toEqual(proof);
+      expect(verify(vk, signals, twin)).toBe(true);
+      // the statement is not malleable
+      expect(verify(vk, [signals[1], signals[0], signals[2]], twin)).toBe(false);
+    }
   });
 
   it("refuses other points of the right groups", () => {
@@ -397,6 +414,18 @@ describe("hostile objects", () => {
     expect(refusal(() => verify(fake, signals, proof)).code).toBe("VK_MALFORMED");
     expect(refusal(() => parsePublicSignals(signals, fake)).code).toBe("VK_MALFORMED");
   });
+
+  it("cannot make parsed objects with the constructors of others", () => {
+    const make = (parsed: object, ...args: unknown[]) => Reflect.construct(parsed.constructor as never, args);
+    const points = { a: bn254.G1.Point.BASE, b: { lines: [] }, c: bn254.G1.Point.ZERO };
+    const key = { nPublic: 0, combineIC: () => bn254.G1.Point.ZERO };
+    for (const token of [undefined, null, Symbol("parseProof"), Symbol("parseVerifyingKey")]) {
+      expect(refusal(() => make(parseProof(proof), token, points)).code).toBe("PROOF_MALFORMED");
+      expect(refusal(() => make(vk, token, key, true)).code).toBe("VK_MALFORMED");
+    }
+    expect(refusal(() => make(parseProof(proof), points)).code).toBe("PROOF_MALFORMED");
+    expect(refusal(() => make(vk, key, true)).code).toBe("VK_MALFORMED");
+  });
 });
 
 describe("public signals", () => {
@@ -437,6 +466,7 @@ describe("public signals", () => {
 });
 
 describe("verifying keys", () => {
+  type Key = { alpha: PointG1; beta: PointG2; gamma: PointG2; delta: PointG2 };
   const expectKey = (change: (k: KeyFields) => void, code: VerifierErrorCode, where: string) => {
     const error = keyRefusal(change);
     expect([error.code, error.where]).toEqual([code, where]);
@@ -533,7 +563,7 @@ describe("verifying keys", () => {
     expectKey((k) => set(k, path, `${(original + 1n) % Q}`), "VK_POINT_NOT_ON_CURVE", point);
   });
 
-  it("refuses G2 points outside the subgroup and infinity where it can't be", () => {
+  it("refuses G2 points outside the subgroup and any point at infinity", () => {
     for (const field of ["vk_beta_2", "vk_gamma_2", "vk_delta_2"] as const) {
       expectKey(
         (k) => {
@@ -557,6 +587,70 @@ describe("verifying keys", () => {
       "VK_POINT_AT_INFINITY",
       "vk.vk_alpha_1",
     );
+    // with IC[j] infinite any value of signal j would do
+    for (const i of instance.vk.IC.keys()) {
+      expectKey(
+        (k) => {
+          k.IC[i] = g1Json(0n);
+        },
+        "VK_POINT_AT_INFINITY",
+        `vk.IC[${i}]`,
+      );
+    }
+  });
+
+  // each forgery is made of nothing but points of the key and X, which everybody knows
+  const { beta: b } = instance.trapdoors;
+  it.each([
+    ["delta = beta", "vk_delta_2", { delta: b }, (k: Key, x: PointG1) => [x, k.gamma, k.alpha.negate()]],
+    ["delta = -beta", "vk_delta_2", { delta: R - b }, (k: Key, x: PointG1) => [x, k.gamma, k.alpha]],
+    [
+      "gamma = beta",
+      "vk_gamma_2",
+      { gamma: b },
+      ({ alpha, beta, delta }: Key, x: PointG1) => [alpha.add(x), beta.add(delta), alpha.add(x)],
+    ],
+    [
+      "gamma = -beta",
+      "vk_gamma_2",
+      { gamma: R - b },
+      ({ alpha, beta, delta }: Key, x: PointG1) => [alpha.subtract(x), beta.add(delta), alpha.subtract(x)],
+    ],
+  ] as const)("refuses a key that anybody can forge proofs for: %s", (_, field, change, forge) => {
+    const weak = makeInstance(2, "coinciding points", { beta: b, ...change });
+    const s = ["1234", "5678"];
+    const [ic0, ic1, ic2] = weak.vk.IC.map(pointG1);
+    const key = {
+      alpha: pointG1(weak.vk.vk_alpha_1),
+      beta: pointG2(weak.vk.vk_beta_2),
+      gamma: pointG2(weak.vk.vk_gamma_2),
+      delta: pointG2(weak.vk.vk_delta_2),
+    };
+    const x = ic0!.add(ic1!.multiply(1234n)).add(ic2!.multiply(5678n));
+    const [piA, piB, piC] = forge(key, x) as [PointG1, PointG2, PointG1];
+    // it satisfies the equation
+    const pairs = [
+      { g1: piA, g2: piB },
+      { g1: key.alpha.negate(), g2: key.beta },
+      { g1: x.negate(), g2: key.gamma },
+      { g1: piC.negate(), g2: key.delta },
+    ];
+    expect(bn254.fields.Fp12.eql(bn254.pairingBatch(pairs), bn254.fields.Fp12.ONE)).toBe(true);
+
+    const forged = { ...proof, pi_a: jsonG1(piA), pi_b: jsonG2(piB), pi_c: jsonG1(piC) };
+    for (const options of [undefined, { allowUncontributed: true }]) {
+      const error = refusal(() => parseVerifyingKey(weak.vk, options));
+      expect([error.code, error.where]).toEqual(["VK_POINTS_COINCIDE", "vk.vk_beta_2"]);
+      expect(error.expected).toBe(`a point other than ±${field}`);
+      expect(refusal(() => verify(weak.vk, s, forged, options)).code).toBe("VK_POINTS_COINCIDE");
+      const batch = [{ vk: weak.vk, publicSignals: s, proof: forged }];
+      expect(refusal(() => verifyBatch(batch, options)).code).toBe("VK_POINTS_COINCIDE");
+    }
+  });
+
+  it("refuses beta = gamma = delta even where keys without contribution are allowed", () => {
+    const weak = makeInstance(1, "all the same", { beta: 1n, gamma: 1n, delta: 1n });
+    expect(refusal(() => parseVerifyingKey(weak.vk, { allowUncontributed: true })).code).toBe("VK_POINTS_COINCIDE");
   });
 
   it.each([
@@ -580,6 +674,25 @@ describe("verifying keys", () => {
     expect(key.contributed).toBe(false);
     expect(verify(key, s, forged)).toBe(true);
     expect(verify(weak.vk, s, forged, { allowUncontributed: true })).toBe(true);
+  });
+
+  it("take `allowUncontributed` as an own property and true only", () => {
+    const weak = makeInstance(0, "options", { gamma: 1n, delta: 1n });
+    const bad = [undefined, null, true, "allowUncontributed", [], {}, { allowUncontributed: 1 }, () => true];
+    for (const options of [...bad, Object.create({ allowUncontributed: true })]) {
+      const parse = () => parseVerifyingKey(weak.vk, options as never);
+      expect(refusal(parse).code).toBe("VK_NO_CONTRIBUTION");
+      expect(refusal(() => verify(weak.vk, [], proof, options as never)).code).toBe("VK_NO_CONTRIBUTION");
+    }
+    const prototype = Object.prototype as { allowUncontributed?: boolean };
+    prototype.allowUncontributed = true;
+    try {
+      expect(refusal(() => parseVerifyingKey(weak.vk)).code).toBe("VK_NO_CONTRIBUTION");
+      expect(refusal(() => parseVerifyingKey(weak.vk, {})).code).toBe("VK_NO_CONTRIBUTION");
+    } finally {
+      delete prototype.allowUncontributed;
+    }
+    expect(parseVerifyingKey(weak.vk, { allowUncontributed: true }).contributed).toBe(false);
   });
 });
 
