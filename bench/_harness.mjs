@@ -1,12 +1,15 @@
 /**
  * Verify, then time: interleaved rounds of several contenders, medians and spread.
  *
- * A round runs every contender once, in the same order (A B C A B C ...), so that whatever slows the machine down meets
- * all of them. Round 0 is a warm-up and not recorded. Every result of every round is checked, outside the timed region:
- * a contender that computes something wrong ends the benchmark.
+ * A round runs every contender once, so that whatever slows the machine down meets all of them; the next round begins with
+ * the next contender (A B C, B C A, C A B, ...), so that none always follows the same. A warm-up round is not recorded.
+ * Every result of every round is checked, outside the timed region: a contender that computes something wrong ends the
+ * benchmark.
  *
  * @module
  */
+
+import { progress } from "./_progress.mjs";
 
 /**
  * @typedef {object} Contender
@@ -20,7 +23,7 @@
  *
  * @typedef {object} Budget
  * @property {number} [runs] rounds; overrules the rest
- * @property {number} seconds rounds are added while they fit in here
+ * @property {number} seconds no more rounds are begun after that
  * @property {number} min rounds at least
  * @property {number} max rounds at most
  *
@@ -40,7 +43,7 @@
  * @property {Record<string, Record<string, Stats>>} extras by contender, then by number
  * @property {Ratio[]} ratios
  *
- * @typedef {object} Ratio how many times as long the first contender takes
+ * @typedef {object} Ratio how many times as long one contender takes as another, which is ours
  * @property {string} of
  * @property {string} to
  * @property {number} ratio of the medians
@@ -80,18 +83,19 @@ export function must(/** @type {unknown} */ condition, /** @type {string} */ wha
  * @param {Record<string, string | number>} params
  * @param {Contender[]} contenders
  * @param {Budget} budget
- * @param {"ms" | "ns"} [unit]
+ * @param {{ unit?: "ms" | "ns", warmUp?: boolean }} [options] `warmUp: false`: the caller has seen to that
  * @returns {Promise<Row>}
  */
-export async function compare(name, params, contenders, budget, unit = "ms") {
+export async function compare(name, params, contenders, budget, { unit = "ms", warmUp = true } = {}) {
   const factor = unit === "ns" ? 1e6 : 1;
   /** @type {Map<string, number[]>} */
   const times = new Map(contenders.map((c) => [c.name, []]));
   /** @type {Map<string, Map<string, number[]>>} */
   const extras = new Map(contenders.map((c) => [c.name, new Map()]));
 
-  const round = async (/** @type {boolean} */ record) => {
-    for (const { name, prepare, run, check, extras: more, perRun = 1 } of contenders) {
+  const round = async (/** @type {number} */ first, /** @type {boolean} */ record) => {
+    const order = contenders.map((_, i) => contenders[(first + i) % contenders.length]);
+    for (const { name, prepare, run, check, extras: more, perRun = 1 } of order) {
       const prepared = await prepare?.();
       const cpuBefore = process.cpuUsage();
       const start = performance.now();
@@ -109,12 +113,12 @@ export async function compare(name, params, contenders, budget, unit = "ms") {
     }
   };
 
+  progress(`${label({ name, params })}: ${contenders.map((c) => c.name).join("; ")} ...`);
+  if (warmUp) await round(0, false);
+  const { runs, seconds } = budget;
+  const [min, max] = runs === undefined ? [budget.min, budget.max] : [runs, runs];
   const start = performance.now();
-  await round(false);
-  const roundSeconds = (performance.now() - start) / 1000;
-  const fitting = Math.floor(budget.seconds / roundSeconds);
-  const rounds = budget.runs ?? Math.max(budget.min, Math.min(budget.max, fitting));
-  for (let i = 0; i < rounds; i++) await round(true);
+  for (let i = 0; i < min || (i < max && performance.now() - start < 1000 * seconds); i++) await round(i, true);
 
   return {
     name,
@@ -128,14 +132,13 @@ export async function compare(name, params, contenders, budget, unit = "ms") {
   };
 }
 
-/** Each baseline over each contender of ours. */
+/** Each contender over each other one that is ours. */
 function ratiosOf(/** @type {Map<string, number[]>} */ times) {
   /** @type {Ratio[]} */
   const ratios = [];
   for (const [of, slow] of times) {
-    if (!BASELINES.has(of)) continue;
     for (const [to, fast] of times) {
-      if (BASELINES.has(to)) continue;
+      if (BASELINES.has(to) || of === to) continue;
       const rounds = slow.map((t, i) => t / fast[i]);
       const ratio = stats(slow).median / stats(fast).median;
       ratios.push({ of, to, ratio, min: Math.min(...rounds), max: Math.max(...rounds) });
@@ -148,7 +151,7 @@ function ratiosOf(/** @type {Map<string, number[]>} */ times) {
 export const short = (/** @type {number} */ x) => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));
 
 /** `poseidon-chain 2^15, 2 threads` */
-export function label(/** @type {Row} */ { name, params }) {
+export function label(/** @type {Pick<Row, "name" | "params">} */ { name, params }) {
   const { log2, threads, ...rest } = params;
   const size = log2 === undefined ? "" : ` 2^${log2}`;
   const more = Object.entries(rest).map(([key, value]) => (typeof value === "string" ? value : `${value} ${key}`));
@@ -164,10 +167,9 @@ export function line(/** @type {Row} */ row) {
       .filter((part) => part)
       .join(", ");
   });
-  const ratios = row.ratios.map(({ of, to, ratio, min, max }) => {
-    const pair = row.ratios.length === 1 ? "" : `${of} / ${to} `;
-    return `${pair}${short(ratio)}× (${short(min)}–${short(max)})`;
-  });
+  const ratios = row.ratios
+    .filter(({ of }) => BASELINES.has(of))
+    .map(({ of, to, ratio, min, max }) => `${of} / ${to} ${short(ratio)} (${short(min)}–${short(max)})`);
   return `${label(row)}: ${[...times, ...ratios].join("; ")}`;
 }
 
@@ -178,39 +180,46 @@ function others(/** @type {Row} */ { extras, unit }, /** @type {string} */ name)
 }
 
 /**
- * A readable table of comparisons: a line for each contender, ratios behind the contender of ours.
+ * A readable table of comparisons, in Markdown: a line for each contender; a column for each contender of ours, with the
+ * times of the others over its own.
  *
  * @param {string} title
  * @param {Row[]} rows
  */
 export function table(title, rows) {
-  const head = ["case", "contender", "median", "p25–p75", "min", "n", "CPU", "peak RSS", "times as fast (rounds)"];
+  const ours = [...new Set(rows.flatMap(({ times }) => Object.keys(times)))].filter((name) => !BASELINES.has(name));
+  // the slower arithmetic is compared, but not what others are compared with
+  const main = ours.includes("chunkproof") ? ours.filter((name) => name !== "chunkproof, int") : ours;
+  const compared = main.filter((name) => rows.some(({ ratios }) => ratios.some(({ to }) => to === name)));
+  const has = (/** @type {string} */ key) =>
+    rows.some(({ extras }) => Object.values(extras).some((more) => key in more));
+  const head = ["case", "contender", "rounds", "median", "p25–p75", "min", "CPU", "peak RSS"];
   const body = rows.flatMap((row) =>
     Object.entries(row.times).map(([name, s], i) => {
       const { cpu, maxRss } = others(row, name);
-      const ratios = row.ratios.filter(({ to }) => to === name);
+      const ratioTo = (/** @type {string} */ other) => {
+        const found = row.ratios.find(({ of, to }) => of === name && to === other);
+        return found ? `${short(found.ratio)} (${short(found.min)}–${short(found.max)})` : "";
+      };
       return [
         i === 0 ? label(row) : "",
         name,
+        String(s.samples.length),
         `${short(s.median)} ${row.unit}`,
         `${short(s.p25)}–${short(s.p75)}`,
         short(s.min),
-        String(s.samples.length),
         cpu,
         maxRss,
-        ratios.map((r) => `${short(r.ratio)} × ${r.of} (${short(r.min)}–${short(r.max)})`).join(", "),
+        ...compared.map(ratioTo),
       ];
     }),
   );
-  const lines = [head, ...body];
-  const widths = head.map((_, i) => Math.max(...lines.map((cells) => cells[i].length)));
-  const text = lines.map((cells) =>
-    cells
-      .map((cell, i) => cell.padEnd(widths[i]))
-      .join("  ")
-      .trimEnd(),
-  );
-  return [title, "-".repeat(title.length), ...text, ""].join("\n");
+  const shown = has("maxRss") ? () => true : (/** @type {unknown} */ _, /** @type {number} */ i) => i !== 7;
+  const lines = [[...head, ...compared.map((name) => `÷ ${name}`)], ...body].map((cells) => cells.filter(shown));
+  const widths = lines[0].map((_, i) => Math.max(...lines.map((cells) => cells[i].length)));
+  const [first, ...rest] = lines.map((cells) => `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`);
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  return [`## ${title}`, "", first, rule, ...rest, ""].join("\n");
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import os from "node:os";
 import { fileURLToPath } from "node:url";
 
@@ -25,10 +25,18 @@ function git(/** @type {string[]} */ ...args) {
   }
 }
 
+/** "25/17": family and model tell generations apart that have the same name. Linux on x86 only. */
+function cpuModel() {
+  const text = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
+  const [family, model] = ["cpu family", "model"].map((key) => new RegExp(`^${key}\\s*: (\\d+)$`, "m").exec(text)?.[1]);
+  return family && model ? `${family}/${model}` : undefined;
+}
+
 /** The hardware. */
 export function machine() {
   return {
     cpu: os.cpus()[0]?.model.trim() ?? "unknown",
+    cpuFamilyModel: cpuModel(),
     cores: os.availableParallelism(),
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     os: `${os.platform()} ${os.arch()} ${os.release()}`,
@@ -45,8 +53,12 @@ export function machineSlug() {
     .replace(/^-|-$/g, "");
 }
 
-/** Versions and circumstances of a run. */
-export function environment() {
+/**
+ * Versions and circumstances of a run.
+ *
+ * @param {import("./baselines/rapidsnark.mjs").Rapidsnark | undefined} rapidsnark
+ */
+export function environment(rapidsnark) {
   return {
     date: new Date().toISOString(),
     node: process.version,
@@ -58,7 +70,7 @@ export function environment() {
       chunkproof: JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8")).version,
       ...Object.fromEntries(PACKAGES.map((name) => [name, version(name)])),
     },
-    rapidsnark: process.env.RAPIDSNARK,
+    rapidsnark,
     /** Before the run: other work on the machine shows here. */
     loadAverage: os.loadavg(),
   };

@@ -10,8 +10,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import os from "node:os";
 import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { BASELINES, line, table } from "./_harness.mjs";
+import { line, table } from "./_harness.mjs";
 import { environment, machine, machineSlug, ROOT } from "./_machine.mjs";
+import { elapsed, progress } from "./_progress.mjs";
+import { findRapidsnark } from "./baselines/rapidsnark.mjs";
 import { closeSnarkjs } from "./baselines/snarkjs.mjs";
 import { FAMILIES } from "./circuits/index.mjs";
 import { field } from "./kernels/field.mjs";
@@ -26,8 +28,12 @@ import { verify } from "./proofs/verify.mjs";
  * @property {string} circuit name in `circuits/index.mjs`
  * @property {number} log2
  * @property {boolean} [series] whether to run with every thread count, not only the largest
+ * @property {"warm" | "cold"} [only] group, if not both
+ * @property {number} [rounds] instead of what the time allows
  *
- * @typedef {Omit<ProofCase, "circuit">} KernelCase log2 of the terms of a sum and the length of a transform
+ * @typedef {object} KernelCase
+ * @property {number} log2 of the terms of a sum and the length of a transform
+ * @property {boolean} [series] whether to run with every thread count, and sums with scalars of a witness too
  *
  * @typedef {object} Sizes
  * @property {KernelCase[]} kernels
@@ -40,29 +46,74 @@ import { verify } from "./proofs/verify.mjs";
  * @property {Sizes} sizes
  * @property {number[]} threads ascending
  * @property {import("./_harness.mjs").Budget} budget of one comparison
+ * @property {import("./baselines/rapidsnark.mjs").Rapidsnark | undefined} rapidsnark
  * @property {(row: import("./_harness.mjs").Row & { circuit?: object }) => void} report
- * @property {(text: string) => void} progress
  */
 
-/** @type {Record<string, { title: string, run: (options: Options) => Promise<void> }>} */
+/**
+ * @typedef {object} Group
+ * @property {string} title
+ * @property {(options: Options) => Promise<void>} run
+ * @property {import("./_harness.mjs").Budget} budget
+ * @property {[min: number, max: number]} [sizes] log2 of what it can run, if it has sizes
+ */
+
+const PROOF_SIZES = /** @type {[number, number]} */ ([
+  Math.min(...Object.values(FAMILIES).map(({ sizes }) => sizes[0])),
+  Math.max(...Object.values(FAMILIES).map(({ sizes }) => sizes[1])),
+]);
+const POSEIDON_SIZES = FAMILIES["poseidon-chain"].sizes;
+
+/** @type {Record<string, Group>} */
 const GROUPS = {
-  field: { title: "Field multiplication", run: field },
-  msm: { title: "Multi-scalar multiplication", run: msm },
-  ntt: { title: "Coset transform of one polynomial", run: ntt },
-  warm: { title: "Proofs, warm: one process, key loaded", run: warm },
-  cold: { title: "Proofs, cold: a process each, from spawn to exit", run: cold },
-  verify: { title: "Verification, warm", run: verify },
-  setup: { title: "Development keys", run: setup },
+  field: { title: "Field multiplication", run: field, budget: { seconds: 3, min: 5, max: 9 } },
+  msm: {
+    title: "Multi-scalar multiplication",
+    run: msm,
+    budget: { seconds: 4, min: 2, max: 9 },
+    sizes: [4, 20],
+  },
+  ntt: {
+    title: "Coset transform of one polynomial",
+    run: ntt,
+    budget: { seconds: 4, min: 3, max: 9 },
+    sizes: [4, 20],
+  },
+  warm: {
+    title: "Proofs, warm: one process, key loaded",
+    run: warm,
+    budget: { seconds: 30, min: 3, max: 9 },
+    sizes: PROOF_SIZES,
+  },
+  cold: {
+    title: "Proofs, cold: a process each, from spawn to exit",
+    run: cold,
+    budget: { seconds: 30, min: 3, max: 9 },
+    sizes: PROOF_SIZES,
+  },
+  verify: {
+    title: "Verification, warm",
+    run: verify,
+    budget: { seconds: 10, min: 5, max: 9 },
+    sizes: POSEIDON_SIZES,
+  },
+  setup: {
+    title: "Development keys",
+    run: setup,
+    budget: { seconds: 0, min: 3, max: 3 },
+    sizes: POSEIDON_SIZES,
+  },
 };
+/** @type {Record<string, string[]>} */
 const SHORTHANDS = { kernels: ["field", "msm", "ntt"], proofs: ["warm", "cold"] };
 
 /** @type {Sizes} */
 const DEFAULT_SIZES = {
   kernels: [12, 14, 16, 18].map((log2) => ({ log2, series: log2 === 16 })),
   proofs: [
-    ...[12, 13, 14, 15, 16, 17].map((log2) => ({ circuit: "poseidon-chain", log2, series: log2 === 15 })),
+    ...[12, 13, 14, 15, 16, 17, 18].map((log2) => ({ circuit: "poseidon-chain", log2, series: log2 === 15 })),
     { circuit: "sha256-blocks", log2: 16 },
-    { circuit: "squares", log2: 18 },
+    { circuit: "squares", log2: 18, only: "cold", rounds: 1 },
   ],
   setup: [16],
   verify: [12],
@@ -77,25 +128,35 @@ const QUICK_SIZES = {
   setup: [8],
   verify: [8],
 };
-const DEFAULT_BUDGET = { seconds: 12, min: 3, max: 9 };
 const QUICK_BUDGET = { seconds: 0, min: 2, max: 2 };
 
 const USAGE = `npm run bench -- [options]
   --only <groups>    of ${[...Object.keys(GROUPS), ...Object.keys(SHORTHANDS)].join(", ")}
   --sizes <k,...>    log2 of the sizes, instead of the defaults
   --threads <n,...>  thread counts, default 1, 2, 4, ... and all of the machine
-  --runs <n>         recorded rounds of each comparison, default ${DEFAULT_BUDGET.min} to ${DEFAULT_BUDGET.max} by time
+  --runs <n>         recorded rounds of each comparison, default by time
   --quick            the smallest sizes, to see that everything works
-  --out <file>       where the JSON goes`;
+  --out <file.json>  where the JSON goes; the table goes beside it, .md
+RAPIDSNARK=<file>    its prover takes part in cold`;
+
+/** As many as an engine takes. */
+const MAX_THREADS = 256;
 
 class UsageError extends Error {}
 
-/** Comma-separated positive integers, ascending. */
-function integers(/** @type {string} */ text, /** @type {string} */ option) {
-  const numbers = text.split(",").map(Number);
-  if (!numbers.every((n) => Number.isInteger(n) && n > 0))
-    throw new UsageError(`${option} ${text}: not positive integers`);
-  return numbers.toSorted((a, b) => a - b);
+/** Comma-separated integers of a range, ascending, each once. */
+function integers(
+  /** @type {string} */ text,
+  /** @type {string} */ option,
+  /** @type {number} */ min,
+  /** @type {number} */ max,
+) {
+  const parts = text.split(",");
+  for (const part of parts) {
+    if (!/^\d{1,4}$/.test(part) || Number(part) < min || Number(part) > max)
+      throw new UsageError(`${option} ${text}: "${part}" is not an integer from ${min} to ${max}`);
+  }
+  return [...new Set(parts.map(Number))].toSorted((a, b) => a - b);
 }
 
 function threadCounts() {
@@ -106,26 +167,49 @@ function threadCounts() {
 }
 
 /** Every circuit at the sizes it can have, all thread counts. */
-const sizesOf = (/** @type {number[]} */ list) => ({
-  kernels: list.map((log2) => ({ log2, series: true })),
-  proofs: Object.entries(FAMILIES).flatMap(
-    ([
-      circuit,
-      {
-        sizes: [min, max],
-      },
-    ]) => list.filter((k) => k >= min && k <= max).map((log2) => ({ circuit, log2, series: true })),
-  ),
-  setup: list,
-  verify: list,
-});
+function sizesOf(/** @type {number[]} */ list) {
+  /** @type {ProofCase[]} */
+  const proofs = [];
+  for (const [circuit, { sizes }] of Object.entries(FAMILIES)) {
+    const [min, max] = sizes;
+    for (const log2 of list) if (log2 >= min && log2 <= max) proofs.push({ circuit, log2, series: true });
+  }
+  return { kernels: list.map((log2) => ({ log2, series: true })), proofs, setup: list, verify: list };
+}
+
+/** Refuses sizes that a group can't run, and says which circuits don't have them. */
+function checkSizes(/** @type {number[]} */ list, /** @type {string[]} */ groups) {
+  const sized = groups.filter((name) => GROUPS[name].sizes !== undefined);
+  if (sized.length === 0) throw new UsageError(`--sizes: ${groups.join(", ")} has none`);
+  for (const name of sized) {
+    const [min, max] = /** @type {[number, number]} */ (GROUPS[name].sizes);
+    const bad = list.filter((log2) => log2 < min || log2 > max);
+    if (bad.length > 0)
+      throw new UsageError(`--sizes ${bad.join(",")}: ${name} runs sizes from 2^${min} to 2^${max}; see --only`);
+  }
+  if (!groups.some((name) => SHORTHANDS.proofs.includes(name))) return;
+  for (const [circuit, { sizes }] of Object.entries(FAMILIES)) {
+    const [min, max] = sizes;
+    const missing = list.filter((log2) => log2 < min || log2 > max).map((log2) => `2^${log2}`);
+    if (missing.length > 0) progress(`no ${circuit} at ${missing.join(", ")}: it has 2^${min} to 2^${max}`);
+  }
+}
 
 function groupsOf(/** @type {string | undefined} */ only) {
   if (only === undefined) return Object.keys(GROUPS);
-  const names = only.split(",").flatMap((name) => /** @type {Record<string, string[]>} */ (SHORTHANDS)[name] ?? [name]);
-  const unknown = names.find((name) => !(name in GROUPS));
-  if (unknown !== undefined) throw new UsageError(`--only ${unknown}: no such group`);
-  return names;
+  const names = only.split(",").flatMap((name) => (Object.hasOwn(SHORTHANDS, name) ? SHORTHANDS[name] : [name]));
+  const unknown = names.find((name) => !Object.hasOwn(GROUPS, name));
+  if (unknown !== undefined) throw new UsageError(`--only ${only}: there is no group "${unknown}"`);
+  return [...new Set(names)];
+}
+
+/** The binary that `RAPIDSNARK` names. */
+function rapidsnarkOf() {
+  try {
+    return findRapidsnark();
+  } catch (error) {
+    throw new UsageError(/** @type {Error} */ (error).message);
+  }
 }
 
 /**
@@ -137,7 +221,31 @@ const resultPath = ({ out, partial }) =>
   out ??
   (partial ? join(ROOT, ".cache", "bench", "partial.json") : join(ROOT, "bench", "results", `${machineSlug()}.json`));
 
-/** Puts the results of the groups that were run into the file, next to those of the others. */
+/** Path of the table that belongs to a JSON file. */
+const tablePath = (/** @type {string} */ path) => path.replace(/(\.json)?$/, ".md");
+
+/** What a table needs to be understood. */
+const NOTES = [
+  "Median, quartiles and least of the recorded rounds. ÷ X: how many times as long as X it takes, as a ratio of the medians",
+  "(least and greatest ratio within one round). CPU: processor time of all threads. chunkproof verifies every proof before it",
+  "hands it out; `no self-check` is the same work as that of the others.",
+].join("\n");
+
+/** The table of a file of results. */
+function tables(/** @type {any} */ { machine: { cpu, cpuFamilyModel, cores, memoryGiB, os }, groups }) {
+  const model = cpuFamilyModel === undefined ? "" : ` (${cpuFamilyModel})`;
+  const sections = Object.values(groups).map(({ title, environment: env, rows }) => {
+    const load = env.loadAverage.map((/** @type {number} */ x) => x.toFixed(2)).join(" ");
+    const commit = `${env.commit?.slice(0, 9) ?? "no commit"}${env.dirty ? " and changes" : ""}`;
+    const snarkjs = `snarkjs ${env.packages.snarkjs}`;
+    const rapidsnark = env.rapidsnark ? `, rapidsnark ${env.rapidsnark.sha256.slice(0, 12)}` : "";
+    const when = `${env.date.slice(0, 10)}, node ${env.node}, ${commit}, ${snarkjs}${rapidsnark}, load before ${load}`;
+    return `${table(title, rows)}\n${when}\n`;
+  });
+  return [`# ${cpu}${model}, ${cores} cores, ${memoryGiB} GiB, ${os}`, NOTES, ...sections].join("\n\n");
+}
+
+/** Puts the results of the groups that were run into the file, next to those of the others, and the table beside it. */
 async function save(/** @type {string} */ path, /** @type {Record<string, any>} */ groups, keep = true) {
   const old = keep && existsSync(path) ? JSON.parse(await readFile(path, "utf8")) : { groups: {} };
   const all = { ...old.groups, ...groups };
@@ -148,6 +256,18 @@ async function save(/** @type {string} */ path, /** @type {Record<string, any>} 
   const round = (/** @type {string} */ _, /** @type {unknown} */ value) =>
     typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
   await writeFile(path, `${JSON.stringify(content, round, 1)}\n`);
+  await writeFile(tablePath(path), tables(content));
+}
+
+/** Refuses what can't be written to, or would not survive it, before anything is timed. */
+async function checkOut(/** @type {string} */ path) {
+  if (!existsSync(path)) return;
+  try {
+    if (typeof JSON.parse(await readFile(path, "utf8")).groups === "object") return;
+  } catch {
+    // said below
+  }
+  throw new UsageError(`${path} exists and is not a file of results`);
 }
 
 const OPTIONS = /** @type {const} */ ({
@@ -173,37 +293,40 @@ async function main() {
   if (values.help) return console.log(USAGE);
   const { quick, only, out } = values;
   const names = groupsOf(only);
-  const budget = { ...(quick ? QUICK_BUDGET : DEFAULT_BUDGET) };
-  if (values.runs !== undefined) Object.assign(budget, { runs: integers(values.runs, "--runs")[0] });
-  const threads = values.threads === undefined ? threadCounts() : integers(values.threads, "--threads");
-  const defaults = quick ? QUICK_SIZES : DEFAULT_SIZES;
-  const sizes = values.sizes === undefined ? defaults : sizesOf(integers(values.sizes, "--sizes"));
+  const runs = values.runs === undefined ? {} : { runs: integers(values.runs, "--runs", 1, 1000)[0] };
+  if (values.runs?.includes(",")) throw new UsageError(`--runs ${values.runs}: one number is asked for`);
+  const threads = values.threads === undefined ? threadCounts() : integers(values.threads, "--threads", 1, MAX_THREADS);
+  const list = values.sizes === undefined ? undefined : integers(values.sizes, "--sizes", 1, 28);
+  if (list !== undefined) checkSizes(list, names);
+  const sizes = list === undefined ? (quick ? QUICK_SIZES : DEFAULT_SIZES) : sizesOf(list);
+  const rapidsnark = rapidsnarkOf();
   const partial = quick || values.sizes !== undefined || values.runs !== undefined || values.threads !== undefined;
   const path = resultPath({ out, partial });
 
+  await checkOut(path);
+
   const { cpu, cores, memoryGiB } = machine();
-  console.error(
-    `${cpu}, ${cores} cores, ${memoryGiB} GiB, node ${process.version}; load ${os.loadavg()[0].toFixed(2)}`,
-  );
-  const start = performance.now();
+  progress(`${cpu}, ${cores} cores, ${memoryGiB} GiB, node ${process.version}; load ${os.loadavg()[0].toFixed(2)}`);
+  if (rapidsnark !== undefined) progress(`rapidsnark ${rapidsnark.path}, SHA-256 ${rapidsnark.sha256}`);
   /** @type {Record<string, any>} */
   const results = {};
   for (const name of names) {
     const { title, run } = GROUPS[name];
-    console.error(`\n${title} [${((performance.now() - start) / 60_000).toFixed(1)} min]`);
+    progress(title);
     /** @type {any[]} */
     const rows = [];
-    const env = environment();
+    const env = environment(rapidsnark);
+    const budget = { ...(quick ? QUICK_BUDGET : GROUPS[name].budget), ...runs };
     await run({
       quick,
       sizes,
       threads,
       budget,
+      rapidsnark,
       report: (row) => {
         rows.push(row);
-        console.error(`  ${line(row)}`);
+        progress(line(row));
       },
-      progress: (text) => console.error(`  ${text}`),
     });
     results[name] = { title, environment: env, threads, budget, rows };
     // after every group, so that a long run can be cut short
@@ -211,13 +334,9 @@ async function main() {
   }
   await closeSnarkjs();
 
-  for (const { title, rows } of Object.values(results)) console.log(`\n${table(title, rows)}`);
-  console.log(
-    `Times as fast: median of ${[...BASELINES].join(" or ")} over ours, (least and greatest ratio within one round).`,
-  );
-  console.log(
-    `Every sample: ${relative(process.cwd(), path)}; ${((performance.now() - start) / 60_000).toFixed(1)} minutes in all.`,
-  );
+  console.log(tables({ machine: machine(), groups: results }));
+  const files = [path, tablePath(path)].map((file) => relative(process.cwd(), file));
+  console.log(`Every sample: ${files[0]}; this table: ${files[1]}. ${(elapsed() / 60).toFixed(1)} minutes in all.`);
 }
 
 try {

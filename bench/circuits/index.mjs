@@ -21,6 +21,7 @@ import { readR1cs } from "../../dist/formats/r1cs.js";
 import { exportVerifyingKey, openZkey } from "../../dist/formats/zkey.js";
 import { must } from "../_harness.mjs";
 import { ROOT } from "../_machine.mjs";
+import { progress } from "../_progress.mjs";
 import { snarkjs } from "../baselines/snarkjs.mjs";
 
 const require = createRequire(import.meta.url);
@@ -108,7 +109,7 @@ async function cached(name, what, make) {
   await mkdir(CACHE, { recursive: true });
   const temporary = await mkdtemp(join(CACHE, "tmp-"));
   const start = performance.now();
-  if (what !== undefined) console.error(`  ${what} ...`);
+  if (what !== undefined) progress(`${what} ...`);
   try {
     await make(temporary);
     await rename(temporary, folder);
@@ -116,7 +117,7 @@ async function cached(name, what, make) {
     await rm(temporary, { recursive: true, force: true });
   }
   const seconds = (performance.now() - start) / 1000;
-  if (what !== undefined && seconds > 1) console.error(`  ${what}: ${seconds.toFixed(1)} s`);
+  if (what !== undefined && seconds > 1) progress(`${what}: ${seconds.toFixed(1)} s`);
   return folder;
 }
 

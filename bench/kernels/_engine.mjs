@@ -9,7 +9,15 @@ import { encodeG1, encodeG2, FIELD_SIZE, FR_MODULUS } from "../../dist/formats/b
 import { Engine } from "../../dist/prover/wasm/engine.js";
 import { POINT_BYTES, PointSpace, putConstants } from "../../dist/prover/wasm/field.js";
 import { SCRATCH } from "../../dist/prover/wasm/kernel.js";
-import { digitsSize, msmTasks, windowBits, windowCount } from "../../dist/prover/wasm/msm.js";
+import {
+  digitsSize,
+  digitTasks,
+  msmTasks,
+  sumWindows,
+  windowBits,
+  windowCount,
+  windowParts,
+} from "../../dist/prover/wasm/msm.js";
 
 /** @typedef {"g1" | "g2"} Group */
 
@@ -137,7 +145,7 @@ export async function loadBases(
   return { group, address, index, count };
 }
 
-/** Σ scalars[i]·bases[i] as the prover computes it: recoding, windows, Horner. Affine. */
+/** Σ scalars[i]·bases[i] by the functions of the prover: recoding, windows, their sum. Affine. */
 export async function msm(
   /** @type {Handle} */ { engine, constants },
   /** @type {import("../../dist/prover/wasm/msm.js").Bases} */ bases,
@@ -147,27 +155,23 @@ export async function msm(
   const { group, count: n } = bases;
   const bits = windowBits(n);
   const windows = windowCount(bits);
-  const parts = Math.max(1, Math.ceil(engine.threads / 8));
-  const size = kernel[`${group}_jacobianSize`]();
-  const blocks = [scalars.length, n * engine.fieldBytes, digitsSize(n, bits), parts * windows * size].map((bytes) =>
-    heap.alloc(bytes),
-  );
+  const parts = windowParts(engine.threads);
+  const sizes = [
+    scalars.length,
+    n * engine.fieldBytes,
+    digitsSize(n, bits),
+    parts * windows * kernel[`${group}_jacobianSize`](),
+  ];
+  const blocks = sizes.map((bytes) => heap.alloc(bytes));
   const [values, limbs, address, results] = blocks;
+  const digits = { address, n, bits, windows };
   heap.view(values, scalars.length).set(scalars);
-  const recode = [...runs(n, 4096)].map(([from, to]) => ({
-    calls: [["qap_witness", limbs, values, from, to, address, 2 * n, 4 * n, bits, windows]],
-  }));
-  await engine.run(/** @type {any} */ (recode));
-  await engine.run(msmTasks(kernel, bases, { address, n, bits, windows }, parts, results));
+  await engine.run(digitTasks(limbs, values, digits));
+  await engine.run(msmTasks(kernel, bases, digits, parts, results));
   const points = new PointSpace(engine, constants);
   try {
-    for (let i = windows; i < parts * windows; i++) {
-      const at = results + (i % windows) * size;
-      points.add(group, at, at, results + i * size);
-    }
-    const out = points.blank(group);
-    points.horner(group, out, results, windows, bits);
-    return group === "g1" ? points.getG1(out) : points.getG2(out);
+    const sum = sumWindows(points, kernel, group, digits, parts, results);
+    return group === "g1" ? points.getG1(sum, "sum of the benchmark") : points.getG2(sum, "sum of the benchmark");
   } finally {
     points.free();
     for (const block of blocks) heap.free(block);

@@ -141,7 +141,7 @@ export async function field({ quick, budget, report }) {
           }),
         ),
       ];
-      report(await compare(test.name, { kind: test.kind }, sides, budget, "ns"));
+      report(await compare(test.name, { kind: test.kind }, sides, budget, { unit: "ns" }));
     }
   } finally {
     for (const engine of engines) await engine.close();

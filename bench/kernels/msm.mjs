@@ -5,6 +5,8 @@
  * chunkproof's bases are in its memory already, as those of a loaded key are; snarkjs takes bases and scalars as byte
  * arrays and copies them to its workers in every call, as it does in a proof.
  *
+ * Uniform scalars at every size; where every thread count is timed, also such as a witness of bits has them.
+ *
  * @module
  */
 
@@ -12,6 +14,7 @@ import { bn254 } from "@noble/curves/bn254.js";
 import { FR_MODULUS } from "../../dist/formats/bn254.js";
 import { POINT_BYTES } from "../../dist/prover/wasm/field.js";
 import { compare, must, threadsOf } from "../_harness.mjs";
+import { progress } from "../_progress.mjs";
 import { snarkjsCurve } from "../baselines/snarkjs.mjs";
 import {
   createEngine,
@@ -23,11 +26,8 @@ import {
   witnessScalars,
 } from "./_engine.mjs";
 
-/** Size at which scalars of a witness are timed too. */
-const WITNESS_SIZE = 16;
-
 /** @param {import("../run.mjs").Options} options */
-export async function msm({ sizes, threads, budget, report, progress }) {
+export async function msm({ sizes, threads, budget, report }) {
   const largest = 2 ** Math.max(...sizes.kernels.map(({ log2 }) => log2));
   const logs = uniformScalars(largest, 2n);
   for (const group of /** @type {const} */ (["g1", "g2"])) {
@@ -39,7 +39,7 @@ export async function msm({ sizes, threads, budget, report, progress }) {
       const n = 2 ** log2;
       const bases = points.slice(0, n * POINT_BYTES[group]);
       const families = { uniform: uniformScalars(n) };
-      if (log2 === WITNESS_SIZE) Object.assign(families, { witness: witnessScalars(n) });
+      if (series) Object.assign(families, { witness: witnessScalars(n) });
       for (const [scalars, values] of Object.entries(families)) {
         const expected = combination(group, logs, values);
         for (const count of threadsOf({ series }, threads)) {

@@ -38,7 +38,7 @@ export async function setup({ sizes, budget, report }) {
           );
         },
       };
-      report(await compare(`setup ${name}`, { log2, threads }, [chunkproof], { ...budget, max: 3 }));
+      report(await compare(`setup ${name}`, { log2, threads }, [chunkproof], budget, { warmUp: false }));
     }
   } finally {
     await rm(folder, { recursive: true });

@@ -27,6 +27,7 @@ import type { Engine, EngineOptions } from "./wasm/engine.js";
 import { type Constants, type Group, kernelFunction, POINT_BYTES, putConstants, putField } from "./wasm/field.js";
 import type { Arithmetic } from "./wasm/kernel.js";
 import type { Bases } from "./wasm/msm.js";
+import type { Roots } from "./wasm/ntt.js";
 
 /** A sparse matrix in memory, see `assembly/qap.ts`. */
 export interface MatrixAddress {
@@ -36,12 +37,10 @@ export interface MatrixAddress {
 }
 
 /** Addresses of what belongs to a key. */
-export interface KeyMemory {
+export interface KeyMemory extends Roots {
   readonly constants: Constants;
   readonly bases: { readonly a: Bases; readonly b2: Bases; readonly c: Bases; readonly h: Bases };
   readonly matrices: { readonly a: MatrixAddress; readonly b: MatrixAddress };
-  readonly twiddles: number;
-  readonly coset: number;
 }
 
 /** Options of `loadProvingKey`. */
@@ -409,7 +408,8 @@ async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
   };
 }
 
-async function loadRoots(engine: Engine, power: number, signal: AbortSignal | undefined) {
+/** Makes the tables of the transforms on the domain of `2^power` points. */
+export async function loadRoots(engine: Engine, power: number, signal?: AbortSignal): Promise<Roots> {
   const { heap, fieldBytes, pairBytes } = engine;
   const size = (pairBytes * 2 ** power) / 2 + pairBytes;
   const [twiddles, coset] = [heap.alloc(size), heap.alloc(size)];

@@ -23,7 +23,18 @@ import { invMod } from "./wasm/constants.js";
 import { resolveThreads, type Task, type ThreadCount } from "./wasm/engine.js";
 import { PointSpace } from "./wasm/field.js";
 import { type Call, SCRATCH } from "./wasm/kernel.js";
-import { type Bases, type Digits, digitsSize, msmTasks, windowBits, windowCount } from "./wasm/msm.js";
+import {
+  type Bases,
+  type Digits,
+  digitsSize,
+  digitTasks,
+  msmTasks,
+  sumWindows,
+  windowBits,
+  windowCount,
+  windowParts,
+} from "./wasm/msm.js";
+import { transformOf } from "./wasm/ntt.js";
 import { type CircomWitness, openWitness } from "./witness.js";
 
 /** Options of `prove`. */
@@ -47,10 +58,6 @@ export interface ProofResult {
   readonly publicSignals: string[];
 }
 
-/** Columns and blocks a transform is cut into, at most. */
-const MAX_PART_BITS = 4;
-/** Witness values per task. */
-const WITNESS_CHUNK = 4096;
 /** Batches: the quotient is the longest chain, so its tasks go before the sums. */
 const PRIORITY = { chain: 0, sums: 1 };
 
@@ -145,10 +152,9 @@ class Run {
     const witnessDigits = digitsOf(nVars, Math.max(bases.a.count, bases.c.count));
     const quotientDigits = digitsOf(domainSize, domainSize);
     const limbs = this.#alloc(nVars * engine.fieldBytes);
-    const prepare = this.#witnessTasks(limbs, witnessDigits);
+    const prepare = digitTasks(limbs, this.#values, witnessDigits);
     const quotient = this.#quotientTasks(limbs, quotientDigits);
-    // few threads: a window is a task; many: each is cut
-    const parts = Math.max(1, Math.ceil(engine.threads / 8));
+    const parts = windowParts(engine.threads);
     const sum = (of: Bases, digits: Digits) => {
       const results = this.#alloc(parts * digits.windows * kernel[`${of.group}_jacobianSize`]!());
       return { group: of.group, digits, results, tasks: msmTasks(kernel, of, digits, parts, results) };
@@ -183,16 +189,8 @@ class Run {
     const points = new PointSpace(engine, memory.constants);
     let proof: ProofJson;
     try {
-      const total = ({ group, digits, results }: (typeof sums)["a"]): number => {
-        const size = kernel[`${group}_jacobianSize`]!();
-        for (let i = digits.windows; i < parts * digits.windows; i++) {
-          const at = results + (i % digits.windows) * size;
-          points.add(group, at, at, results + i * size);
-        }
-        const out = points.blank(group);
-        points.horner(group, out, results, digits.windows, digits.bits);
-        return out;
-      };
+      const total = ({ group, digits, results }: (typeof sums)["a"]): number =>
+        sumWindows(points, kernel, group, digits, parts, results);
       const a = total(sums.a);
       points.add("g1", a, a, points.put("g1", header.alpha1));
       const b = total(sums.b2);
@@ -245,32 +243,20 @@ class Run {
     stage.advance();
   }
 
-  #witnessTasks(limbs: number, digits: Digits): Task[] {
-    const { nVars } = this.#key;
-    const { address, n, bits, windows } = digits;
-    const tasks: Task[] = [];
-    for (let from = 0; from < nVars; from += WITNESS_CHUNK) {
-      const to = Math.min(nVars, from + WITNESS_CHUNK);
-      tasks.push({ calls: [["qap_witness", limbs, this.#values, from, to, address, 2 * n, 4 * n, bits, windows]] });
-    }
-    return tasks;
-  }
-
   /** Three rounds: rows and outer layers by columns; blocks; outer layers back and the scalars by columns. */
   #quotientTasks(limbs: number, digits: Digits): [Task[], Task[], Task[]] {
     const { kernel } = this.#key.engine;
     const { header, memory } = this.#key;
     const { power } = header;
-    const { matrices, twiddles, coset } = memory;
+    const { matrices } = memory;
     const polynomial = () => this.#alloc(Math.max(1, 2 ** (power - 1)) * this.#key.engine.pairBytes);
     const [a, b, c] = [polynomial(), polynomial(), polynomial()];
-    const partBits = Math.max(0, Math.min(MAX_PART_BITS, (power - 1) >> 1));
-    const parts = 2 ** partBits;
-    const block = 2 ** (power - partBits);
+    const transform = transformOf(power, memory);
+    const { parts, block } = transform;
     const scratch = kernel.qap_scratch!();
     const rounds: [Task[], Task[], Task[]] = [[], [], []];
     for (let p = 0; p < parts; p++) {
-      const [from, to] = [(block * p) / parts, (block * (p + 1)) / parts];
+      const [from, to] = transform.columns(p);
       const first: Call[] = [];
       for (let k = 0; k < parts; k++) {
         const [lo, hi] = [k * block + from, k * block + to];
@@ -283,11 +269,11 @@ class Run {
         first.push(["qap_product", c, a, b, lo, hi]);
       }
       for (const poly of [a, b, c]) {
-        first.push(["ntt_outerDif", poly, twiddles, power, partBits, from, to]);
-        rounds[1].push({ calls: [["ntt_block", poly, twiddles, coset, power, partBits, p]] });
+        first.push(transform.outerDif(poly, p));
+        rounds[1].push({ calls: [transform.inner(poly, p)] });
       }
       rounds[0].push({ calls: first, scratch });
-      const last: Call[] = [a, b, c].map((poly) => ["ntt_outerDit", poly, twiddles, power, partBits, from, to]);
+      const last: Call[] = [a, b, c].map((poly) => transform.outerDit(poly, p));
       const { address, n, bits, windows } = digits;
       for (let k = 0; k < parts; k++) {
         const range = [k * block + from, k * block + to];

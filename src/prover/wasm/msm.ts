@@ -5,13 +5,15 @@
  */
 
 import type { Task } from "./engine.js";
-import type { Group } from "./field.js";
+import type { Group, PointSpace } from "./field.js";
 import { type Call, type Kernel, SCRATCH } from "./kernel.js";
 
 /** Bits of a GLV half and one for the sign: digits of `bits` bits need ceil(128 / bits) windows. */
 const HALF_BITS = 128;
 /** Bases of which entries lie in memory at once. */
 const SLICE = 1 << 14;
+/** Scalars per task. */
+const SCALAR_CHUNK = 4096;
 
 /** Signed digits of n scalars: i16 at `address + window·4n + half·2n + 2·i`. */
 export interface Digits {
@@ -53,6 +55,24 @@ export function windowBits(n: number): number {
   return best;
 }
 
+/** Into how many runs of bases each window is cut. Few threads: a window is a task; many: each is cut. */
+export const windowParts = (threads: number): number => Math.max(1, Math.ceil(threads / 8));
+
+/**
+ * Tasks that check `digits.n` scalars and bring them into digits.
+ *
+ * @param limbs address of as many elements of fr, which the scalars become.
+ * @param scalars address of 32 bytes each. A task answers the first that is not canonical, or -1.
+ */
+export function digitTasks(limbs: number, scalars: number, { address, n, bits, windows }: Digits): Task[] {
+  const tasks: Task[] = [];
+  for (let from = 0; from < n; from += SCALAR_CHUNK) {
+    const to = Math.min(n, from + SCALAR_CHUNK);
+    tasks.push({ calls: [["qap_witness", limbs, scalars, from, to, address, 2 * n, 4 * n, bits, windows]] });
+  }
+  return tasks;
+}
+
 /**
  * Tasks of one sum; the result of a task lies at `results + (part·windows + window)·jacobianSize`.
  *
@@ -78,4 +98,23 @@ export function msmTasks(kernel: Kernel, bases: Bases, digits: Digits, parts: nu
     }
   }
   return tasks;
+}
+
+/** The sum that {@link msmTasks} left in `parts·windows` results: address of a point of the space. */
+export function sumWindows(
+  points: PointSpace,
+  kernel: Kernel,
+  group: Group,
+  { windows, bits }: Digits,
+  parts: number,
+  results: number,
+): number {
+  const size = kernel[`${group}_jacobianSize`]!();
+  for (let i = windows; i < parts * windows; i++) {
+    const at = results + (i % windows) * size;
+    points.add(group, at, at, results + i * size);
+  }
+  const out = points.blank(group);
+  points.horner(group, out, results, windows, bits);
+  return out;
 }
