@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, open, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readdir, readFile, realpath, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -816,6 +816,73 @@ describe("interrupts", () => {
       expect(paths.map((path) => existsSync(join(cwd, path)))).toEqual([!ended, !ended]);
     }
     expect((await files()).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  });
+});
+
+describe("the package", () => {
+  test("holds what has a source, no maps to sources that it lacks, and no binary twice", async () => {
+    const npm = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: ROOT, encoding: "utf8" });
+    const packed: { path: string; size: number }[] = JSON.parse(npm.stdout)[0].files;
+    const built = packed.filter(({ path }) => path.startsWith("dist/"));
+    expect(built.length).toBeGreaterThan(50);
+    for (const { path, size } of built) {
+      const source = path.replace(/^dist\//, "src/").replace(/(\.d)?\.[jt]s$/, ".ts");
+      expect(existsSync(join(ROOT, source)), path).toBe(true);
+      if (path.endsWith(".d.ts")) expect(size, path).toBeLessThan(20_000);
+      else expect(await readFile(join(ROOT, path), "utf8"), path).not.toMatch(/sourceMappingURL/);
+    }
+  });
+
+  test("its types compile where no declaration file is skipped, and show nothing internal", async () => {
+    const modules = join(cwd, "node_modules");
+    await mkdir(modules);
+    await symlink(ROOT, join(modules, "chunkproof"));
+    await symlink(await realpath(join(ROOT, "node_modules/@types")), join(modules, "@types"));
+    const source = `
+      import { loadProvingKey, prove, type ProvingKey } from "chunkproof/prover";
+      import { DEVELOPMENT_WARNING, setup, type SetupResult } from "chunkproof/setup";
+      import { parseVerifyingKey, verify, verifyBatch } from "chunkproof/verifier";
+      export async function use(): Promise<boolean> {
+        const made: SetupResult = await setup("c.r1cs");
+        const key: ProvingKey = await loadProvingKey("c.zkey", { threads: 2 });
+        try {
+          const { proof, publicSignals } = await prove(key, { wasm: "c.wasm", inputs: { a: [1, 2n, "3"] } });
+          const vk = parseVerifyingKey(key.verifyingKey);
+          verifyBatch([{ vk, publicSignals, proof }]);
+          return verify(vk, publicSignals, proof) && made.nPublic > DEVELOPMENT_WARNING.length;
+        } finally {
+          await key.close();
+        }
+      }
+      declare const key: ProvingKey;
+      // @ts-expect-error: how the key works inside is nobody's business
+      export const { engine } = key;
+      // @ts-expect-error
+      export const { memory } = key;`;
+    await writeFile(join(cwd, "package.json"), JSON.stringify({ type: "module" }));
+    await writeFile(join(cwd, "use.ts"), source);
+    for (const options of [
+      { module: "nodenext", types: ["node"] },
+      {
+        module: "esnext",
+        moduleResolution: "bundler",
+        lib: ["es2022", "dom", "esnext.disposable"],
+        types: [],
+      },
+    ]) {
+      const compilerOptions = {
+        ...options,
+        target: "es2022",
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        noEmit: true,
+      };
+      await writeFile(join(cwd, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
+      const { code, stdout } = await startNode([join(ROOT, "node_modules/typescript/bin/tsc"), "-p", "."], { cwd })
+        .done;
+      expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    }
   });
 });
 
