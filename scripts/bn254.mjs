@@ -9,7 +9,12 @@ export const Q = 218882428718392752222464057452572750886963111572978236626890378
 /** Scalar field. */
 export const FR = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
 
-/** Modular inverse by the extended Euclidean algorithm. */
+/**
+ * Modular inverse by the extended Euclidean algorithm.
+ *
+ * @param {bigint} a
+ * @param {bigint} m
+ */
 export function invMod(a, m) {
   let [x, y, u, v] = [((a % m) + m) % m, m, 1n, 0n];
   while (x !== 0n) {
@@ -21,7 +26,11 @@ export function invMod(a, m) {
   return ((v % m) + m) % m;
 }
 
-/** [0, 1, ..., n - 1]. */
+/**
+ * [0, 1, ..., n - 1].
+ *
+ * @param {number} n
+ */
 export const range = (n) => Array.from({ length: n }, (_, i) => i);
 
 /** Static data of the module. */
@@ -30,7 +39,13 @@ export const data = (type, xs) => `memory.data<${type}>([${xs.join(", ")}], 16)`
 /** Every element twice. */
 export const pairs = (xs) => xs.flatMap((x) => [x, x]);
 
-/** Words of x in base 2^bits, least significant first. */
+/**
+ * Words of x in base 2^bits, least significant first.
+ *
+ * @param {bigint} x
+ * @param {number} bits
+ * @param {number} n
+ */
 export const words = (x, bits, n) => range(n).map((k) => (x >> BigInt(bits * k)) & ((1n << BigInt(bits)) - 1n));
 
 /**
@@ -40,6 +55,7 @@ export const words = (x, bits, n) => range(n).map((k) => (x >> BigInt(bits * k))
 export function glv() {
   const lambda = 4407920970296243842393367215006156084916469457145843978461n;
   if ((lambda * lambda + lambda + 1n) % FR !== 0n) throw new Error("λ is no cube root of unity");
+  /** @param {bigint[]} vector */
   const norm = ([a, b]) => a * a + b * b;
   let [u, v] = [
     [FR, 0n],

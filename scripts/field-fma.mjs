@@ -91,6 +91,8 @@ export function fmaField(name, p) {
 
   /**
    * The body of a product: Σ terms x(i)·y(j), plus summand limbs, reduced; `store(i, expression)` writes limb i.
+   *
+   * @param {{ terms: any, summand?: any, store: any }} parts
    */
   const product = ({ terms, summand, store }) => {
     const lines = [];

@@ -6,18 +6,13 @@
  */
 
 import { Command, InvalidArgumentError } from "commander";
-import { writeFileAtomic } from "#platform";
+import { writeFileAtomic, writeFilesAtomic } from "#platform";
 import { readJson, stringifyProof, stringifyPublic, stringifyVerifyingKey } from "../formats/json.js";
-import {
-  type CircomWitness,
-  type CircuitInputs,
-  loadProvingKey,
-  prove,
-  type Source,
-  type ThreadCount,
-} from "../prover/index.js";
-import { checkWritable } from "./files.js";
+import { loadProvingKey, prove, type Source, type ThreadCount } from "../prover/index.js";
+import type { VerifierError, VerifierErrorCode, VerifyingKey } from "../verifier/index.js";
+import { checkWritable, inFile, nameOf } from "./files.js";
 import { EXIT, interruptSignal, Output, type OutputOptions } from "./output.js";
+import { calculateApart } from "./witness.js";
 
 interface ThreadOptions extends OutputOptions {
   readonly threads: ThreadCount;
@@ -69,26 +64,108 @@ function proveCommand(name: string, summary: string): Command {
   return withThreads(command(name, summary)).option("--no-self-check", "do not verify the proof before it is written");
 }
 
+/** The files of a command that proves. */
+interface ProveFiles {
+  readonly zkey: string;
+  /** What the witness comes from. */
+  readonly inputs: readonly string[];
+  readonly proofPath: string;
+  readonly publicPath: string;
+}
+
+/** @param witness comes while the key is loaded; whatever fails first ends the other. */
 async function proveTo(
-  [zkey, proofPath, publicPath]: readonly [string, string, string],
-  witness: Source | CircomWitness,
+  { zkey, inputs, proofPath, publicPath }: ProveFiles,
+  witness: (signal: AbortSignal) => Promise<Source>,
   { threads, selfCheck }: ProveCommandOptions,
+  out: Output,
+  interrupt: AbortSignal,
+): Promise<number> {
+  await checkWritable([proofPath, publicPath], [zkey, ...inputs]);
+  const onProgress = await out.progress();
+  const ending = new AbortController();
+  const { signal } = ending;
+  interrupt.addEventListener("abort", () => ending.abort(interrupt.reason), { once: true });
+  interrupt.throwIfAborted();
+  const computed = witness(signal);
+  computed.catch((error) => ending.abort(error));
+  try {
+    await using key = await loadProvingKey(zkey, { threads, signal, onProgress });
+    const { proof, publicSignals } = await prove(key, await computed, { signal, onProgress, selfCheck });
+    const files = [
+      { path: publicPath, pieces: text(stringifyPublic(publicSignals)) },
+      { path: proofPath, pieces: text(stringifyProof(proof)) },
+    ];
+    await writeFilesAtomic(files, signal);
+    out.result(`proof written to ${proofPath}, ${publicSignals.length} public signals to ${publicPath}`, {
+      proof: proofPath,
+      public: publicPath,
+      nPublic: publicSignals.length,
+      selfChecked: selfCheck,
+      ...key.info(),
+    });
+    return EXIT.ok;
+  } catch (error) {
+    ending.abort(error);
+    throw error;
+  }
+}
+
+/** What says that a file holds no proof or no public signals at all: bad input, and no verdict on a proof. */
+const FOREIGN: ReadonlySet<VerifierErrorCode> = new Set<VerifierErrorCode>([
+  "SIGNALS_MALFORMED",
+  "PROOF_MALFORMED",
+  "PROOF_PROTOCOL",
+  "PROOF_CURVE",
+]);
+
+async function verifyFiles(
+  vkeyPath: string,
+  publicPath: string,
+  proofPath: string,
+  { allowUncontributed = false }: VerifyCommandOptions,
   out: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  await checkWritable(proofPath, publicPath);
-  const onProgress = await out.progress();
-  await using key = await loadProvingKey(zkey, { threads, signal, onProgress });
-  const { proof, publicSignals } = await prove(key, witness, { signal, onProgress, selfCheck });
-  await writeFileAtomic(publicPath, text(stringifyPublic(publicSignals)));
-  await writeFileAtomic(proofPath, text(stringifyProof(proof)));
-  out.result(`proof written to ${proofPath}, ${publicSignals.length} public signals to ${publicPath}`, {
-    proof: proofPath,
-    public: publicPath,
-    nPublic: publicSignals.length,
-    selfChecked: selfCheck,
-    ...key.info(),
-  });
+  const { assertValid, parseProof, parsePublicSignals, parseVerifyingKey, VerifierError } = await import(
+    "../verifier/index.js"
+  );
+  /** What a check has against the content of a file. */
+  const faultOf = (path: string, check: () => unknown): VerifierError | undefined => {
+    try {
+      check();
+      return undefined;
+    } catch (error) {
+      if (error instanceof VerifierError) return inFile(path, error);
+      throw error;
+    }
+  };
+  const vkJson = await readJson(vkeyPath, "verifying key", signal);
+  const publicSignals = await readJson(publicPath, "public signals", signal);
+  const proofJson = await readJson(proofPath, "proof", signal);
+  let vk: VerifyingKey;
+  try {
+    vk = parseVerifyingKey(vkJson, { allowUncontributed });
+  } catch (error) {
+    throw inFile(vkeyPath, error);
+  }
+  let proof: unknown;
+  const faults = [
+    faultOf(publicPath, () => parsePublicSignals(publicSignals, vk)),
+    faultOf(proofPath, () => {
+      proof = parseProof(proofJson);
+    }),
+  ];
+  const foreign = faults.find((fault) => fault !== undefined && FOREIGN.has(fault.code));
+  if (foreign !== undefined) throw foreign;
+  const reason =
+    faults.find((fault) => fault !== undefined) ?? faultOf(proofPath, () => assertValid(vk, publicSignals, proof));
+  if (reason !== undefined) {
+    const { code, message } = reason;
+    out.result(`INVALID: ${message} [${code}]`, { valid: false, reason: code, message }, false);
+    return EXIT.invalid;
+  }
+  out.result("OK: the proof is valid", { valid: true });
   return EXIT.ok;
 }
 
@@ -103,7 +180,9 @@ export function groth16Command(): Command {
       .argument("<proof.json>", "proof to write")
       .argument("<public.json>", "public signals to write")
       .action((zkey: string, wtns: string, proofPath: string, publicPath: string, options: ProveCommandOptions) =>
-        run("prove", options, (out, signal) => proveTo([zkey, proofPath, publicPath], wtns, options, out, signal)),
+        run("prove", options, (out, signal) =>
+          proveTo({ zkey, inputs: [wtns], proofPath, publicPath }, async () => wtns, options, out, signal),
+        ),
       ),
   );
 
@@ -123,10 +202,17 @@ export function groth16Command(): Command {
           publicPath: string,
           options: ProveCommandOptions,
         ) =>
-          run("fullprove", options, async (out, signal) => {
-            const inputs = (await readJson(inputPath, "inputs", signal)) as CircuitInputs;
-            return proveTo([zkey, proofPath, publicPath], { wasm, inputs }, options, out, signal);
-          }),
+          run("fullprove", options, (out, interrupt) =>
+            proveTo(
+              { zkey, inputs: [inputPath, wasm], proofPath, publicPath },
+              // a file for its name: errors about the witness say whose it is
+              async (signal) =>
+                new File([await calculateApart({ inputPath, wasm }, signal)], `witness of ${nameOf(wasm)}`),
+              options,
+              out,
+              interrupt,
+            ),
+          ),
       ),
   );
 
@@ -137,26 +223,7 @@ export function groth16Command(): Command {
       .argument("<proof.json>", "proof")
       .option("--allow-uncontributed", "accept a key without any contribution, for which anybody can forge proofs")
       .action((vkeyPath: string, publicPath: string, proofPath: string, options: VerifyCommandOptions) =>
-        run("verify", options, async (out, signal) => {
-          const { allowUncontributed = false } = options;
-          const { assertValid, parseVerifyingKey, VerifierError } = await import("../verifier/index.js");
-          const vk = parseVerifyingKey(await readJson(vkeyPath, "verifying key", signal), { allowUncontributed });
-          const publicSignals = await readJson(publicPath, "public signals", signal);
-          const proof = await readJson(proofPath, "proof", signal);
-          try {
-            assertValid(vk, publicSignals, proof);
-          } catch (error) {
-            if (!(error instanceof VerifierError)) throw error;
-            out.result(
-              `INVALID: ${error.message} [${error.code}]`,
-              { valid: false, reason: error.code, message: error.message },
-              false,
-            );
-            return EXIT.invalid;
-          }
-          out.result("OK: the proof is valid", { valid: true });
-          return EXIT.ok;
-        }),
+        run("verify", options, (out, signal) => verifyFiles(vkeyPath, publicPath, proofPath, options, out, signal)),
       ),
   );
 
@@ -168,7 +235,7 @@ export function groth16Command(): Command {
         run("setup", options, async (out, signal) => {
           const { DEVELOPMENT_WARNING, setup } = await import("../setup/index.js");
           out.warn(DEVELOPMENT_WARNING);
-          await checkWritable(zkeyPath);
+          await checkWritable([zkeyPath], [r1cs]);
           const { zkey, nConstraints, nVars, nPublic, domainSize } = await setup(r1cs, {
             threads: options.threads,
             signal,
@@ -194,10 +261,10 @@ export function groth16Command(): Command {
       .argument("<vkey.json>", "verifying key to write")
       .action((zkey: string, vkeyPath: string, options: OutputOptions) =>
         run("vkey", options, async (out, signal) => {
-          await checkWritable(vkeyPath);
+          await checkWritable([vkeyPath], [zkey]);
           const { exportVerifyingKey } = await import("../setup/index.js");
           const vk = await exportVerifyingKey(zkey, signal);
-          await writeFileAtomic(vkeyPath, text(stringifyVerifyingKey(vk)));
+          await writeFileAtomic(vkeyPath, text(stringifyVerifyingKey(vk)), signal);
           out.result(`verifying key with ${vk.nPublic} public signals written to ${vkeyPath}`, {
             vkey: vkeyPath,
             nPublic: vk.nPublic,

@@ -1,32 +1,30 @@
 #!/usr/bin/env node
 /**
- * The command `chunkproof`.
+ * The command `chunkproof`: what must be in place before anything else is, so that no failure ends the process with Node's
+ * own code 1, which here says that a proof is invalid.
  *
  * @module
  */
 
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { groth16Command } from "./groth16.js";
 import { EXIT } from "./output.js";
 
-const { version, description } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-  description: string;
-};
-
-const program = new Command("chunkproof").description(description).version(version).addCommand(groth16Command());
-
-/** Commander ends the process with 1 for bad usage; here that is an invalid proof. */
-function throwOnExit(command: Command): void {
-  command.exitOverride();
-  command.commands.forEach(throwOnExit);
+function fail(error: unknown): never {
+  process.stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(EXIT.internal);
 }
-throwOnExit(program);
+// rejections that nobody handles arrive here too
+process.on("uncaughtException", fail);
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // whoever reads the output may have seen enough: the work and its exit code stand. Any other failure lost the result
+    if (error.code !== "EPIPE") process.exit(EXIT.internal);
+  });
+}
 
 try {
-  await program.parseAsync();
+  const { main } = await import("./program.js");
+  await main();
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  fail(error);
 }

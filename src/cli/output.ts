@@ -18,8 +18,21 @@ export const EXIT = {
   /** A bug, or the machine failed: nothing the caller wrote is wrong. */
   internal: 70,
   /** 128 + SIGINT. */
-  interrupted: 130,
+  SIGINT: 130,
+  /** 128 + SIGTERM. */
+  SIGTERM: 143,
 } as const;
+
+/** Codes of errors that other input would not have prevented: the machine, Node or chunkproof itself fails. */
+const INTERNAL = new Set([
+  "ARITHMETIC_UNSUPPORTED",
+  "KEY_CLOSED",
+  "NO_RANDOMNESS",
+  "OUT_OF_MEMORY",
+  "RANDOMNESS_UNAVAILABLE",
+  "WASM_UNSUPPORTED",
+  "WORKER_FAILED",
+]);
 
 /** Options that every command has. */
 export interface OutputOptions {
@@ -45,6 +58,8 @@ export class Output {
     const { json, quiet } = this.#options;
     if (json || quiet || !process.stderr.isTTY) return undefined;
     const { Presets, SingleBar } = await import("cli-progress");
+    // however the process ends, the terminal gets its cursor back
+    process.once("exit", () => this.#endBar());
     return ({ stage, done, total }) => {
       if (stage !== this.#stage) {
         this.#endBar();
@@ -101,20 +116,28 @@ export class Output {
       process.stderr.write(known ? `error: ${message} [${error.code}]\n` : `error: ${message}\n`);
       if (!known && !interrupted && error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
     }
-    return known ? EXIT.usage : interrupted ? EXIT.interrupted : EXIT.internal;
+    if (interrupted) return EXIT[error.signal];
+    return known && !INTERNAL.has(error.code) ? EXIT.usage : EXIT.internal;
   }
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 /** The reason of the signal that Ctrl-C aborts. */
 export class Interrupted extends Error {
-  constructor() {
+  constructor(readonly signal: (typeof SIGNALS)[number]) {
     super("interrupted");
   }
 }
 
-/** A signal that Ctrl-C and SIGTERM abort; a second one ends the process at once. */
+/** A signal that Ctrl-C and SIGTERM abort; a second one, of either kind, ends the process at once. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort(new Interrupted()));
+  for (const name of SIGNALS) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(EXIT[name]);
+      controller.abort(new Interrupted(name));
+    });
+  }
   return controller.signal;
 }

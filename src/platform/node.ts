@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { renameSync } from "node:fs";
+import { type FileHandle, open, realpath, rm, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
@@ -83,6 +84,49 @@ export async function writeFileAtomic(
   pieces: readonly Uint8Array[],
   signal?: AbortSignal,
 ): Promise<void> {
+  await writeFilesAtomic([{ path, pieces }], signal);
+}
+
+/** A file to write: where, and its content, one piece after the other. */
+export interface FileContent {
+  /** A file system path, or a `file:` URL. */
+  readonly path: string;
+  readonly pieces: readonly Uint8Array[];
+}
+
+/**
+ * Writes files that belong together as {@link writeFileAtomic} writes one: no name is touched before the content of every
+ * file is on the disk. Only the CLI has such files, so `web.ts` has no counterpart.
+ *
+ * @throws FormatError `FILE_UNWRITABLE`; signal.reason.
+ */
+export async function writeFilesAtomic(files: readonly FileContent[], signal?: AbortSignal): Promise<void> {
+  const prepared: PreparedFile[] = [];
+  try {
+    for (const file of files) prepared.push(await prepareFile(file, signal));
+    signal?.throwIfAborted();
+    // without a pause: no signal may end the process when some of the files have their names and others have not
+    for (const { path, temporary, target } of prepared) {
+      try {
+        renameSync(temporary, target);
+      } catch (cause) {
+        throw unwritable(path, cause);
+      }
+    }
+  } finally {
+    // those that got their names are no longer there
+    for (const { temporary } of prepared) await rm(temporary, { force: true });
+  }
+}
+
+/** The content of a file, complete, under a temporary name. */
+interface PreparedFile {
+  readonly path: string;
+  readonly temporary: string;
+  readonly target: string;
+}
+
+async function prepareFile({ path, pieces }: FileContent, signal: AbortSignal | undefined): Promise<PreparedFile> {
   signal?.throwIfAborted();
   let temporary: string | undefined;
   let handle: FileHandle | undefined;
@@ -111,18 +155,18 @@ export async function writeFileAtomic(
     // the content before the name: after a crash there must not be an empty file under it
     await handle.sync();
     await handle.close();
-    handle = undefined;
-    signal?.throwIfAborted();
-    await rename(temporary, target);
-    temporary = undefined;
+    return { path, temporary, target };
   } catch (cause) {
-    if (cause instanceof FormatError || (signal?.aborted && cause === signal.reason)) throw cause;
-    const got = cause instanceof Error ? cause.message : String(cause);
-    throw new FormatError("cannot be written", { code: "FILE_UNWRITABLE", where: path, got, cause });
-  } finally {
-    await handle?.close();
+    await handle?.close().catch(() => {});
     if (temporary !== undefined) await rm(temporary, { force: true });
+    if (cause instanceof FormatError || (signal?.aborted && cause === signal.reason)) throw cause;
+    throw unwritable(path, cause);
   }
+}
+
+function unwritable(path: string, cause: unknown): FormatError {
+  const got = cause instanceof Error ? cause.message : String(cause);
+  return new FormatError("cannot be written", { code: "FILE_UNWRITABLE", where: path, got, cause });
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

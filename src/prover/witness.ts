@@ -51,6 +51,21 @@ interface Calculator {
   getMessageChar(): number;
 }
 
+/** Checked before the first call: what is missing shows up in the middle of a computation otherwise. */
+const EXPORTS: readonly (keyof Calculator)[] = [
+  "init",
+  "getFieldNumLen32",
+  "getRawPrime",
+  "readSharedRWMemory",
+  "writeSharedRWMemory",
+  "getInputSignalSize",
+  "setInputSignal",
+  "getInputSize",
+  "getWitnessSize",
+  "getWitness",
+  "getMessageChar",
+];
+
 /** What circom's runtime reports to `exceptionHandler`. */
 const EXCEPTIONS = new Map([
   [1, "signal not found"],
@@ -100,15 +115,20 @@ export async function runCalculator(wasm: Source, inputs: CircuitInputs, signal?
         showSharedRWMemory: () => {},
       },
     });
+    const missing = EXPORTS.filter((key) => typeof instance.exports[key] !== "function");
+    if (missing.length > 0) throw new Error(`no export ${missing.join(", ")}`);
     exports = instance.exports as unknown as Calculator;
     exports.init(1);
     if (exports.getFieldNumLen32() !== WORDS) throw new Error("another field size");
     exports.getRawPrime();
     if (readField(exports) !== FR_MODULUS) throw new Error("another field");
+    const n = exports.getWitnessSize();
+    if (!(n > 0)) throw new Error(`a witness of ${n} values`);
   } catch (cause) {
     throw new ProverError("not a witness calculator of circom 2 over BN254", {
       code: "CIRCUIT_WASM",
       where: name,
+      got: cause instanceof Error ? cause.message : String(cause),
       cause,
     });
   }
@@ -124,11 +144,12 @@ export async function runCalculator(wasm: Source, inputs: CircuitInputs, signal?
   try {
     return compute(exports, name, inputs, signal);
   } catch (cause) {
-    if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
+    if (cause instanceof ProverError || (signal?.aborted && cause === signal.reason)) throw cause;
+    // a trap, a stack overflow (RangeError), or answers of another type than a calculator's
     throw new ProverError("the witness calculator crashed", {
       code: "WITNESS_FAILED",
       where: [name, ...messages].join(": "),
-      got: cause.message,
+      got: cause instanceof Error ? cause.message : String(cause),
       cause,
     });
   }
@@ -209,28 +230,39 @@ function flatten(value: InputValue, where: string, out: bigint[], depth: number)
 }
 
 function toField(value: string | number | bigint | boolean, where: string): bigint {
+  const k = toInteger(value);
+  if (k === undefined) {
+    throw invalidInput(where, "an integer as number, bigint, boolean, decimal or 0x string", describe(value));
+  }
+  const residue = k % FR_MODULUS;
+  return residue < 0n ? residue + FR_MODULUS : residue;
+}
+
+function toInteger(value: string | number | bigint | boolean): bigint | undefined {
+  if (typeof value === "number" && !Number.isSafeInteger(value)) return undefined;
+  if (!["string", "number", "bigint", "boolean"].includes(typeof value)) return undefined;
+  // BigInt() takes blanks for 0
+  if (typeof value === "string" && value.trim() === "") return undefined;
   try {
-    if (typeof value === "number" && !Number.isSafeInteger(value)) throw new RangeError("not a safe integer");
-    if (!["string", "number", "bigint", "boolean"].includes(typeof value)) throw new TypeError("not a number");
-    // BigInt() takes blanks for 0
-    if (typeof value === "string" && value.trim() === "") throw new SyntaxError("no number");
-    const k = BigInt(value) % FR_MODULUS;
-    return k < 0n ? k + FR_MODULUS : k;
-  } catch (cause) {
-    const expected = "an integer as number, bigint, boolean, decimal or 0x string";
-    throw invalidInput(where, expected, describe(value), cause);
+    return BigInt(value);
+  } catch {
+    // its message repeats the text
+    return undefined;
   }
 }
 
-function invalidInput(where: string, expected: string, got: string, cause?: unknown): ProverError {
-  return new ProverError("not a field element", { code: "INPUT_INVALID", where, expected, got, cause });
+function invalidInput(where: string, expected: string, got: string): ProverError {
+  return new ProverError("not a field element", { code: "INPUT_INVALID", where, expected, got });
 }
 
-/** A value for a message: short, and of any type, for inputs come from JSON. */
+/** What kind of value it is, never the value itself: inputs are secrets, and messages end up in logs. */
 function describe(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" && value !== null ? "an object" : String(value).slice(0, 80);
+  if (typeof value === "string") return `text of ${value.length} characters`;
+  if (typeof value === "number")
+    return Number.isInteger(value) ? "a number beyond 2^53" : "a number that is no integer";
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (value === null || value === undefined) return String(value);
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 /** 64-bit FNV-1a of a signal name, as circom looks signals up. */

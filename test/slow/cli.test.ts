@@ -1,13 +1,18 @@
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readdir, readFile, realpath, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { writeFilesAtomic } from "../../src/platform/node.js";
 import {
   type ChildOptions,
   type Finished,
   type LocalServer,
+  runModule,
   startNode,
   startServer,
   verifier,
@@ -19,6 +24,7 @@ import { POWER, type Specimen, specimen, temporaryFolder } from "../support/zoo.
 const require = createRequire(import.meta.url);
 const BIN = join(ROOT, require("../../package.json").bin.chunkproof);
 const SNARKJS = join(ROOT, "node_modules/snarkjs/cli.js");
+const OUTPUT = pathToFileURL(join(ROOT, "dist/cli/output.js")).href;
 const VERSION: string = require("../../package.json").version;
 
 let circuit: Specimen;
@@ -260,7 +266,7 @@ describe("verify: 0 valid, 1 not valid, 2 the files are not what they should be"
   }
   const load = async (name: keyof typeof good) => JSON.parse(await readFile(good[name], "utf8"));
 
-  test("1: another statement, another proof, points and numbers that are none", async () => {
+  test("1: another statement, another proof, points and numbers that are none; the file is named", async () => {
     const proof = await load("proof");
     const signals: string[] = await load("public");
     const q = 21888242871839275222246405745257275088696311157297823662689037894645226208583n;
@@ -271,8 +277,6 @@ describe("verify: 0 valid, 1 not valid, 2 the files are not what they should be"
       ["one signal less", "SIGNALS_COUNT", { public: signals.slice(1) }],
       ["one signal more", "SIGNALS_COUNT", { public: [...signals, "0"] }],
       ["no signals", "SIGNALS_COUNT", { public: [] }],
-      ["signals no array", "SIGNALS_MALFORMED", { public: {} }],
-      ["signals null", "SIGNALS_MALFORMED", { public: "null" }],
       ["signal + r", "SIGNALS_NON_CANONICAL", { public: [String(BigInt(signals[0]!) + r), ...signals.slice(1)] }],
       ["A for C", "PROOF_INVALID", { proof: { ...proof, pi_c: proof.pi_a } }],
       ["A off the curve", "PROOF_POINT_NOT_ON_CURVE", { proof: { ...proof, pi_a: ["1", "3", "1"] } }],
@@ -282,18 +286,48 @@ describe("verify: 0 valid, 1 not valid, 2 the files are not what they should be"
         { proof: { ...proof, pi_a: [String(BigInt(proof.pi_a[0]) + q), ...proof.pi_a.slice(1)] } },
       ],
       ["A infinity", "PROOF_POINT_AT_INFINITY", { proof: { ...proof, pi_a: ["0", "1", "0"] } }],
-      ["no B", "PROOF_MALFORMED", { proof: { ...proof, pi_b: undefined } }],
-      ["proof an array", "PROOF_MALFORMED", { proof: [] }],
-      ["proof null", "PROOF_MALFORMED", { proof: "null" }],
-      ["proof a number", "PROOF_MALFORMED", { proof: "5" }],
-      ["another protocol", "PROOF_PROTOCOL", { proof: { ...proof, protocol: "plonk" } }],
-      ["another curve", "PROOF_CURVE", { proof: { ...proof, curve: "bls12381" } }],
     ];
     for (const [label, code, changed] of cases) {
       const { code: exit, stdout, stderr } = await verifyWith(changed);
       expect({ label, exit, stdout }).toEqual({ label, exit: 1, stdout: "" });
-      expect(stderr, label).toMatch(new RegExp(`^INVALID: [^\\n]*\\[${code}\\]\\n$`));
+      // of the file it is about: with other signals the equation fails, which is said of the proof
+      const named = code.startsWith("SIGNALS_") ? "public" : "proof";
+      const path = named in changed ? `${named}.json` : good[named];
+      expect(stderr, label).toMatch(new RegExp(`^INVALID: ${path}: [^\\n]*\\[${code}\\]\\n$`));
     }
+  });
+
+  test("2: what is no proof or no signals of Groth16 over BN254 at all, whatever the other file is", async () => {
+    const proof = await load("proof");
+    const signals: string[] = await load("public");
+    const cases: [string, { public?: unknown; proof?: unknown }][] = [
+      ["SIGNALS_MALFORMED", { public: {} }],
+      ["SIGNALS_MALFORMED", { public: "null" }],
+      ["SIGNALS_MALFORMED", { public: signals.map(Number) }],
+      ["SIGNALS_MALFORMED", { public: {}, proof: { ...proof, pi_a: ["1", "3", "1"] } }],
+      ["PROOF_MALFORMED", { proof: { ...proof, pi_b: undefined } }],
+      ["PROOF_MALFORMED", { proof: {} }],
+      ["PROOF_MALFORMED", { proof: [] }],
+      ["PROOF_MALFORMED", { proof: "null" }],
+      ["PROOF_MALFORMED", { proof: "5" }],
+      ["PROOF_MALFORMED", { public: signals.slice(1), proof: {} }],
+      ["PROOF_PROTOCOL", { proof: { ...proof, protocol: "plonk" } }],
+      ["PROOF_CURVE", { proof: { ...proof, curve: "bls12381" } }],
+    ];
+    for (const [code, changed] of cases) {
+      const path = code.startsWith("SIGNALS_") ? "public.json" : "proof.json";
+      expectLine(await verifyWith(changed), 2, new RegExp(`^error: ${path}: .*\\[${code}\\]$`, "m"));
+    }
+    const asJson = await verifyWith({ proof: {} }, "--json");
+    expect(asJson.code).toBe(2);
+    expect(JSON.parse(asJson.stdout)).toMatchObject({
+      ok: false,
+      error: {
+        code: "PROOF_MALFORMED",
+        where: "proof.json: proof.protocol",
+        message: expect.stringMatching(/^proof\.json: proof\.protocol: /),
+      },
+    });
   });
 
   test("2: a file is missing, not JSON, or the key is no key", async () => {
@@ -335,7 +369,7 @@ describe("verify: 0 valid, 1 not valid, 2 the files are not what they should be"
       ["VK_NPUBLIC_MISMATCH", { ...vkey, nPublic: 3 }],
       ["VK_POINT_NOT_ON_CURVE", { ...vkey, vk_alpha_1: ["1", "3", "1"] }],
     ] as const) {
-      expectLine(await verifyWith({ vkey: bad }), 2, new RegExp(`\\[${code}\\]$`, "m"));
+      expectLine(await verifyWith({ vkey: bad }), 2, new RegExp(`^error: vkey\\.json: vk.*\\[${code}\\]$`, "m"));
     }
   });
 
@@ -399,11 +433,16 @@ describe("bad input is 2, and nothing is written", () => {
     ] as const) {
       await writeFile(join(cwd, "input.json"), content);
       const result = await groth16("fullprove", "input.json", circuit.wasm, circuit.zkey, "p.json", "s.json");
-      expectLine(result, 2, new RegExp(`\\[${code}\\]$`, "m"));
+      expectLine(result, 2, new RegExp(`^error: input\\.json: .*\\[${code}\\]$`, "m"));
       expect(await files()).toEqual(["input.json"]);
     }
     const wasm = await groth16("fullprove", good.input, circuit.r1cs, circuit.zkey, "p.json", "s.json");
-    expectLine(wasm, 2, /mixed\.r1cs: .*\[CIRCUIT_WASM\]$/m);
+    expectLine(wasm, 2, /^error: [^:]*mixed\.r1cs: .*\[CIRCUIT_WASM\]$/m);
+    const { wasm: otherWasm, inputs } = await specimen("one");
+    await writeFile(join(cwd, "input.json"), JSON.stringify(inputs[0]));
+    const other = await groth16("fullprove", "input.json", otherWasm, circuit.zkey, "p.json", "s.json");
+    expectLine(other, 2, /^error: witness of .*one\.wasm: .*final\.zkey.*\[WITNESS_LENGTH\]$/m);
+    expect(await files()).toEqual(["input.json"]);
   });
 
   test("setup and vkey: each file is named, existing output stays", async () => {
@@ -426,14 +465,165 @@ describe("bad input is 2, and nothing is written", () => {
     const prove = ["prove", circuit.zkey, circuit.witnesses[0]!];
     expectLine(await groth16(...prove, "none/p.json", "old.json"), 2, /^error: none\/p\.json: .*\[FILE_UNWRITABLE\]$/m);
     expectLine(await groth16(...prove, "old.json", "none/s.json"), 2, /^error: none\/s\.json: .*\[FILE_UNWRITABLE\]$/m);
-    expectLine(await groth16(...prove, "old.json", "old.json"), 2, /the same path twice.*\[FILE_UNWRITABLE\]$/m);
     expectLine(await groth16(...prove, ".", "old.json"), 2, /a directory.*\[FILE_UNWRITABLE\]$/m);
     expectLine(await groth16("vkey", circuit.zkey, "none/v.json"), 2, /\[FILE_UNWRITABLE\]$/m);
     expect((await groth16("setup", circuit.r1cs, "none/k.zkey")).code).toBe(2);
+    for (const bad of ["", "new/", "http://localhost/p.json", "file://host/p.json", "file:p%ZZ.json"]) {
+      expectLine(await groth16(...prove, bad, "old.json"), 2, /^error: .*cannot be written.*\[FILE_UNWRITABLE\]$/m);
+    }
     // the missing key isn't even looked for
     expectLine(await groth16("prove", "none.zkey", "none.wtns", "none/p.json", "old.json"), 2, /\[FILE_UNWRITABLE\]$/m);
     expect(await readFile(join(cwd, "old.json"), "utf8")).toBe("old");
     expect(await files()).toEqual(["old.json"]);
+  });
+});
+
+describe("no output takes the place of another one or of an input", () => {
+  beforeEach(async () => {
+    await mkdir(join(cwd, "folder"));
+    for (const [name, path] of [
+      ["k.zkey", circuit.zkey],
+      ["w.wtns", circuit.witnesses[0]!],
+      ["c.r1cs", circuit.r1cs],
+      ["c.wasm", circuit.wasm],
+      ["in.json", good.input],
+    ] as const) {
+      await copyFile(path, join(cwd, name));
+    }
+    await symlink("k.zkey", join(cwd, "link.zkey"));
+    await symlink(".", join(cwd, "here"));
+  });
+
+  test("however their names are written", async () => {
+    const contents = async () =>
+      Object.fromEntries(
+        await Promise.all(
+          ["k.zkey", "w.wtns", "c.r1cs", "c.wasm", "in.json"].map(async (name) => [
+            name,
+            createHash("sha256")
+              .update(await readFile(join(cwd, name)))
+              .digest("hex"),
+          ]),
+        ),
+      );
+    const [before, names] = [await contents(), await files()];
+    for (const args of [
+      ["prove", "k.zkey", "w.wtns", "p.json", "p.json"],
+      ["prove", "k.zkey", "w.wtns", "p.json", "./p.json"],
+      ["prove", "k.zkey", "w.wtns", "folder/../p.json", "p.json"],
+      ["prove", "k.zkey", "w.wtns", "p.json", join(cwd, "p.json")],
+      ["prove", "k.zkey", "w.wtns", "p.json", "here/p.json"],
+      ["prove", "k.zkey", "w.wtns", pathToFileURL(join(cwd, "p.json")).href, "p.json"],
+      ["prove", "k.zkey", "w.wtns", "k.zkey", "s.json"],
+      ["prove", "k.zkey", "w.wtns", "p.json", "./w.wtns"],
+      ["prove", "link.zkey", "w.wtns", "p.json", "k.zkey"],
+      ["prove", "k.zkey", "w.wtns", "link.zkey", "s.json"],
+      ["prove", pathToFileURL(join(cwd, "k.zkey")).href, "w.wtns", "k.zkey", "s.json"],
+      ["fullprove", "in.json", "c.wasm", "k.zkey", "in.json", "s.json"],
+      ["fullprove", "in.json", "c.wasm", "k.zkey", "p.json", "here/c.wasm"],
+      ["fullprove", "in.json", "c.wasm", "k.zkey", "p.json", "here/k.zkey"],
+      ["vkey", "k.zkey", "here/k.zkey"],
+    ]) {
+      const message =
+        /^error: .*cannot be written \(expected a file of its own, got the same file as the (in|out)put .*\[FILE_UNWRITABLE\]$/m;
+      expectLine(await groth16(...args), 2, message);
+      expect(await files(), args.join(" ")).toEqual(names);
+    }
+    const setup = await groth16("setup", "c.r1cs", "./c.r1cs");
+    expect(setup.code).toBe(2);
+    expect(setup.stderr).toMatch(/the same file as the input c\.r1cs.*\[FILE_UNWRITABLE\]\n$/);
+    expect(await contents()).toEqual(before);
+  });
+
+  test("neither of two files is replaced unless both can be: the second one fails when it is written", async () => {
+    const old = join(cwd, "old.json");
+    await writeFile(old, "old");
+    const files = (second: string) => [
+      { path: old, pieces: [new TextEncoder().encode("new")] },
+      { path: second, pieces: [new Uint8Array(5)] },
+    ];
+    const missing = join(cwd, "none", "s.json");
+    await expect(writeFilesAtomic(files(missing))).rejects.toMatchObject({ code: "FILE_UNWRITABLE", where: missing });
+    expect(await readFile(old, "utf8")).toBe("old");
+    const abort = new AbortController();
+    const late = [
+      files("x")[0]!,
+      {
+        path: join(cwd, "s.json"),
+        get pieces() {
+          abort.abort("enough");
+          return [];
+        },
+      },
+    ];
+    await expect(writeFilesAtomic(late, abort.signal)).rejects.toBe("enough");
+    expect(await readFile(old, "utf8")).toBe("old");
+    await writeFilesAtomic(files(join(cwd, "s.json")));
+    expect(await readFile(old, "utf8")).toBe("new");
+    expect((await readdir(cwd)).filter((name) => /tmp|s\.json|old/.test(name))).toEqual([
+      "folder",
+      "old.json",
+      "s.json",
+    ]);
+  });
+});
+
+describe("exit codes that are no verdict", () => {
+  const PROVER = pathToFileURL(join(ROOT, "dist/prover/index.js")).href;
+
+  test("70: the machine, Node or chunkproof itself fails", async () => {
+    const { stdout } = await runModule(`
+      import { Output } from ${JSON.stringify(OUTPUT)};
+      import { ProverError } from ${JSON.stringify(PROVER)};
+      const out = new Output("test", { quiet: true });
+      const codes = ["OUT_OF_MEMORY", "WORKER_FAILED", "WASM_UNSUPPORTED", "ARITHMETIC_UNSUPPORTED", "NO_RANDOMNESS",
+        "RANDOMNESS_UNAVAILABLE", "KEY_CLOSED", "WITNESS_LENGTH", "INPUT_INVALID"];
+      console.log(JSON.stringify(codes.map((code) => out.error(new ProverError("test", { code })))));
+    `);
+    expect(JSON.parse(stdout)).toEqual([70, 70, 70, 70, 70, 70, 70, 2, 2]);
+  });
+
+  /** The command in a process where this code has run before it. */
+  const runAfter = (code: string, ...args: string[]) =>
+    startNode(["--import", `data:text/javascript,${encodeURIComponent(code)}`, BIN, "groth16", ...args], { cwd }).done;
+
+  test("70 from whole commands", async () => {
+    const noRandomness = "globalThis.crypto.getRandomValues = () => { throw new Error('broken'); };";
+    const setup = await runAfter(noRandomness, "setup", circuit.r1cs, "k.zkey");
+    expect({ code: setup.code, files: await files() }).toEqual({ code: 70, files: [] });
+    const verify = ["verify", good.vkey, good.public, good.proof];
+    // thrown where no command catches it, rejected where nobody listens, and before the command line is read
+    const later = (code: string) =>
+      `const { parse } = JSON; JSON.parse = (text) => { setTimeout(() => { ${code} }); return parse(text); };`;
+    for (const [broken, message] of [
+      [later("throw new Error('a bug');"), /a bug/],
+      [later("Promise.reject(new Error('a bug'));"), /a bug/],
+      ["JSON.parse = () => { throw new Error('a bug'); };", /a bug/],
+    ] as const) {
+      const { code, stderr } = await runAfter(broken, ...verify);
+      expect({ code, stderr }).toEqual({ code: 70, stderr: expect.stringMatching(message) });
+    }
+  });
+
+  test("a reader that has seen enough changes no exit code, and a result that is lost is 70", async () => {
+    const verify = ["groth16", "verify", good.vkey, good.public, good.proof, "--json"];
+    for (const stream of ["stdout", "stderr"] as const) {
+      const args = stream === "stdout" ? verify : verify.slice(0, -1);
+      const child = spawn(process.execPath, [BIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+      child[stream].destroy();
+      let rest = "";
+      child[stream === "stdout" ? "stderr" : "stdout"].on("data", (text) => {
+        rest += text;
+      });
+      const code = await new Promise((resolve) => child.on("close", resolve));
+      expect({ code, rest }).toEqual({ code: 0, rest: "" });
+    }
+    if (existsSync("/dev/full")) {
+      const full = await open("/dev/full", "w");
+      const child = spawn(process.execPath, [BIN, ...verify], { stdio: ["ignore", full.fd, "inherit"] });
+      expect(await new Promise((resolve) => child.on("close", resolve))).toBe(70);
+      await full.close();
+    }
   });
 });
 
@@ -502,9 +692,14 @@ describe("interrupts", () => {
 
   beforeAll(async () => {
     whole = { "/key.zkey": await readFile(circuit.zkey), "/input.json": await readFile(good.input) };
+    const endless = endlessModule();
     server = await startServer((request, response) => {
       const content = whole[request.url!];
       if (content !== undefined) return void response.end(content);
+      if (request.url === "/endless.wasm") {
+        asked.push(request.url);
+        return void response.end(endless);
+      }
       response.writeHead(200, { "content-length": 10_000 });
       response.write("zkey");
       asked.push(request.url!);
@@ -513,6 +708,45 @@ describe("interrupts", () => {
   afterAll(() => server.close());
   beforeEach(() => {
     asked = [];
+  });
+
+  test("while the witness is computed, which never pauses", async () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      asked = [];
+      const wasm = `${server.origin}/endless.wasm`;
+      const child = startNode([BIN, "groth16", "fullprove", good.input, wasm, circuit.zkey, "p.json", "s.json"], {
+        cwd,
+      });
+      while (asked.length === 0) await delay(10);
+      // the calculator has begun by then
+      await delay(500);
+      const at = performance.now();
+      child.kill(signal);
+      expectLine(await child.done, signal === "SIGINT" ? 130 : 143, /^error: interrupted$/m);
+      expect(performance.now() - at).toBeLessThan(1000);
+      expect(await files()).toEqual([]);
+    }
+  });
+
+  test("a second signal, of either kind, ends a process at once that does not react to the first", async () => {
+    for (const [first, second, code] of [
+      ["SIGINT", "SIGINT", 130],
+      ["SIGINT", "SIGTERM", 143],
+      ["SIGTERM", "SIGINT", 130],
+      ["SIGTERM", "SIGTERM", 143],
+    ] as const) {
+      const { code: exit, stdout } = await runModule(`
+        import { interruptSignal } from ${JSON.stringify(OUTPUT)};
+        const signal = interruptSignal();
+        signal.addEventListener("abort", () => {
+          console.log("aborted");
+          setTimeout(() => process.kill(process.pid, "${second}"), 10);
+        });
+        process.kill(process.pid, "${first}");
+        setTimeout(() => process.exit(5), 10_000);
+      `);
+      expect({ exit, stdout }).toEqual({ exit: code, stdout: "aborted\n" });
+    }
   });
 
   /** The process's end after a signal that is sent while it waits for a download. */
@@ -527,7 +761,7 @@ describe("interrupts", () => {
     return result;
   }
 
-  test("SIGINT and SIGTERM end every command that works with 130, one line, and no file", async () => {
+  test("SIGINT and SIGTERM end every command that works with 130 and 143, one line, and no file", async () => {
     const url = (name: string) => `${server.origin}/${name}`;
     for (const [args, signal] of [
       [["groth16", "prove", url("slow.zkey"), circuit.witnesses[0]!, "p.json", "s.json"], "SIGINT"],
@@ -540,7 +774,7 @@ describe("interrupts", () => {
       [["groth16", "vkey", url("slow.zkey"), "v.json"], "SIGINT"],
     ] as const) {
       asked = [];
-      expectLine(await interrupted(args, signal), 130, /^error: interrupted$/m);
+      expectLine(await interrupted(args, signal), signal === "SIGINT" ? 130 : 143, /^error: interrupted$/m);
       expect(await files()).toEqual([]);
     }
     asked = [];
@@ -584,3 +818,99 @@ describe("interrupts", () => {
     expect((await files()).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
 });
+
+describe("the package", () => {
+  test("holds what has a source, no maps to sources that it lacks, and no binary twice", async () => {
+    const npm = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: ROOT, encoding: "utf8" });
+    const packed: { path: string; size: number }[] = JSON.parse(npm.stdout)[0].files;
+    const built = packed.filter(({ path }) => path.startsWith("dist/"));
+    expect(built.length).toBeGreaterThan(50);
+    for (const { path, size } of built) {
+      const source = path.replace(/^dist\//, "src/").replace(/(\.d)?\.[jt]s$/, ".ts");
+      expect(existsSync(join(ROOT, source)), path).toBe(true);
+      if (path.endsWith(".d.ts")) expect(size, path).toBeLessThan(20_000);
+      else expect(await readFile(join(ROOT, path), "utf8"), path).not.toMatch(/sourceMappingURL/);
+    }
+  });
+
+  test("its types compile where no declaration file is skipped, and show nothing internal", async () => {
+    const modules = join(cwd, "node_modules");
+    await mkdir(modules);
+    await symlink(ROOT, join(modules, "chunkproof"));
+    await symlink(await realpath(join(ROOT, "node_modules/@types")), join(modules, "@types"));
+    const source = `
+      import { loadProvingKey, prove, type ProvingKey } from "chunkproof/prover";
+      import { DEVELOPMENT_WARNING, setup, type SetupResult } from "chunkproof/setup";
+      import { parseVerifyingKey, verify, verifyBatch } from "chunkproof/verifier";
+      export async function use(): Promise<boolean> {
+        const made: SetupResult = await setup("c.r1cs");
+        const key: ProvingKey = await loadProvingKey("c.zkey", { threads: 2 });
+        try {
+          const { proof, publicSignals } = await prove(key, { wasm: "c.wasm", inputs: { a: [1, 2n, "3"] } });
+          const vk = parseVerifyingKey(key.verifyingKey);
+          verifyBatch([{ vk, publicSignals, proof }]);
+          return verify(vk, publicSignals, proof) && made.nPublic > DEVELOPMENT_WARNING.length;
+        } finally {
+          await key.close();
+        }
+      }
+      declare const key: ProvingKey;
+      // @ts-expect-error: how the key works inside is nobody's business
+      export const { engine } = key;
+      // @ts-expect-error
+      export const { memory } = key;`;
+    await writeFile(join(cwd, "package.json"), JSON.stringify({ type: "module" }));
+    await writeFile(join(cwd, "use.ts"), source);
+    for (const options of [
+      { module: "nodenext", types: ["node"] },
+      {
+        module: "esnext",
+        moduleResolution: "bundler",
+        lib: ["es2022", "dom", "esnext.disposable"],
+        types: [],
+      },
+    ]) {
+      const compilerOptions = {
+        ...options,
+        target: "es2022",
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        noEmit: true,
+      };
+      await writeFile(join(cwd, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
+      const { code, stdout } = await startNode([join(ROOT, "node_modules/typescript/bin/tsc"), "-p", "."], { cwd })
+        .done;
+      expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    }
+  });
+});
+
+/** A WebAssembly module with the exports of a circom 2 witness calculator, all of them one function that never returns. */
+function endlessModule(): Uint8Array {
+  const names = [
+    "init",
+    "getFieldNumLen32",
+    "getRawPrime",
+    "readSharedRWMemory",
+    "writeSharedRWMemory",
+    "getInputSignalSize",
+    "setInputSignal",
+    "getInputSize",
+    "getWitnessSize",
+    "getWitness",
+    "getMessageChar",
+  ];
+  const section = (id: number, content: number[]) => {
+    expect(content.length).toBeLessThan(1 << 14);
+    return [id, (content.length & 0x7f) | 0x80, content.length >> 7, ...content];
+  };
+  return new Uint8Array([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, [1, 0x60, 0, 0]),
+    ...section(3, [1, 0]),
+    ...section(7, [names.length, ...names.flatMap((name) => [name.length, ...new TextEncoder().encode(name), 0, 0])]),
+    // loop, br 0
+    ...section(10, [1, 7, 0, 0x03, 0x40, 0x0c, 0, 0x0b, 0x0b]),
+  ]);
+}

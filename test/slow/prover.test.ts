@@ -302,11 +302,11 @@ describe("witness from a circuit's wasm and inputs", () => {
     ["too few values", { grid: [1, 2, 3, 4, 5], flag: 1, row: [10] }, "INPUT_LENGTH", /grid.*expected 6, got 5/],
     ["too many values", { grid, flag: [1, 1], row: [10] }, "INPUT_LENGTH", /flag.*expected 1, got 2/],
     ["an empty array", { grid, flag: [], row: [10] }, "INPUT_LENGTH", /flag.*expected 1, got 0/],
-    ["a fraction", { grid, flag: 0.5, row: [10] }, "INPUT_INVALID", /flag.*0\.5/],
-    ["an unsafe integer", { grid, flag: 2 ** 53, row: [10] }, "INPUT_INVALID", /flag.*9007199254740992/],
-    ["NaN", { grid, flag: Number.NaN, row: [10] }, "INPUT_INVALID", /flag.*NaN/],
+    ["a fraction", { grid, flag: 0.5, row: [10] }, "INPUT_INVALID", /flag.*no integer/],
+    ["an unsafe integer", { grid, flag: 2 ** 53, row: [10] }, "INPUT_INVALID", /flag.*beyond 2\^53/],
+    ["NaN", { grid, flag: Number.NaN, row: [10] }, "INPUT_INVALID", /flag.*no integer/],
     ["infinity", { grid, flag: Number.POSITIVE_INFINITY, row: [10] }, "INPUT_INVALID", /flag/],
-    ["text", { grid, flag: "one", row: [10] }, "INPUT_INVALID", /flag.*one/],
+    ["text", { grid, flag: "one", row: [10] }, "INPUT_INVALID", /flag.*text of 3 characters/],
     ["an empty string", { grid, flag: "", row: [10] }, "INPUT_INVALID", /flag/],
     ["blanks", { grid, flag: "  ", row: [10] }, "INPUT_INVALID", /flag/],
     ["null", { grid, flag: null, row: [10] }, "INPUT_INVALID", /flag.*null/],
@@ -331,6 +331,25 @@ describe("witness from a circuit's wasm and inputs", () => {
   ];
   test.each(cases)("%s is refused with its name", async (_, inputs, code, message) => {
     await expectCode(() => prover.calculateWitness(zoo.arrays.wasm, inputs as never), code, message);
+  });
+
+  test.each([
+    ["7f3a-secret"],
+    [123.456789],
+    [Number("98765432109876543210")],
+    [Symbol("7f3a-secret")],
+    [["7f3a-secret"]],
+  ])("the value of an input is in no error (%s)", async (secret) => {
+    const error: Error = await prover
+      .calculateWitness(zoo.arrays.wasm, { grid, flag: secret, row: [10] } as never)
+      .catch((e) => e);
+    expect(error).toMatchObject({ code: "INPUT_INVALID", where: expect.stringMatching(/^input flag/) });
+    const { stack, message, cause } = error;
+    for (const text of [stack, message, String(cause), JSON.stringify(error)]) {
+      expect(text).not.toMatch(/7f3a|456789|98765|9876/);
+    }
+    const whole = await prover.calculateWitness(zoo.arrays.wasm, "7f3a-secret" as never).catch((e) => e);
+    expect(`${whole.message}${whole.stack}${whole.cause}`).not.toMatch(/7f3a/);
   });
 
   test("arrays nested deeper than the stack are refused, not overflowed", async () => {
@@ -375,6 +394,23 @@ describe("witness from a circuit's wasm and inputs", () => {
       );
       await expectCode(() => prover.calculateWitness(foreign.wasm, { a: 1 }), "CIRCUIT_WASM");
     }
+  });
+
+  test("a calculator that lacks an export, or computes nothing, is refused before any input is looked at", async () => {
+    const refused = async (changes: Changes, message: RegExp) =>
+      expectCode(() => prover.calculateWitness(calculator(changes), null as never), "CIRCUIT_WASM", message);
+    await expectCode(() => prover.calculateWitness(calculator({}), { a: 1 }), "INPUT_UNKNOWN");
+    for (const name of CALCULATOR.keys()) await refused({ without: name }, new RegExp(`no export ${name}\\b`));
+    for (const n of [-1, 0]) await refused({ witnessSize: n }, new RegExp(`a witness of ${n} values`));
+  });
+
+  test("a calculator that crashes gives WITNESS_FAILED with its name, however it does", async () => {
+    const failed = async (changes: Changes, message: RegExp) =>
+      expectCode(() => prover.calculateWitness(calculator(changes), {}), "WITNESS_FAILED", message);
+    await failed({ crash: [UNREACHABLE] }, /^circuit wasm \(in memory\): the witness calculator crashed.*unreachable/);
+    // calls itself: the engine throws a RangeError
+    await failed({ crash: [0x10, [...CALCULATOR.keys()].indexOf("getWitness")] }, /crashed.*call stack/);
+    await failed({ witnessSize: 0x7fffffff }, /crashed/);
   });
 
   test("the witness of another circuit is refused by its length", async () => {
@@ -946,3 +982,86 @@ test("errors name the class they are documented with", async () => {
   expect(await failureOf(() => loadProvingKey("/no/such.zkey"))).toBeInstanceOf(FormatError);
   expect(await failureOf(() => loadProvingKey(zoo.one.zkey, { threads: 0 }))).toBeInstanceOf(ProverError);
 });
+
+const UNREACHABLE = 0x00;
+/** Results and number of i32 parameters of a calculator's exports. */
+const CALCULATOR = new Map<string, [parameters: number, results: number]>([
+  ["init", [1, 0]],
+  ["getFieldNumLen32", [0, 1]],
+  ["getRawPrime", [0, 0]],
+  ["readSharedRWMemory", [1, 1]],
+  ["writeSharedRWMemory", [2, 0]],
+  ["getInputSignalSize", [2, 1]],
+  ["setInputSignal", [3, 0]],
+  ["getInputSize", [0, 1]],
+  ["getWitnessSize", [0, 1]],
+  ["getWitness", [1, 0]],
+  ["getMessageChar", [0, 1]],
+]);
+
+interface Changes {
+  /** Export to leave out. */
+  readonly without?: string;
+  readonly witnessSize?: number;
+  /** Code of `getWitness`, in front of its end. */
+  readonly crash?: readonly number[];
+}
+
+/** A WebAssembly module with the exports of a calculator for a circuit without inputs; it computes zeros. */
+function calculator({ without, witnessSize = 1, crash = [] }: Changes): Uint8Array {
+  const leb = (value: number): number[] => {
+    const bytes: number[] = [];
+    for (let v = value; ; v >>= 7) {
+      if (v === (v << 25) >> 25) return [...bytes, v & 0x7f];
+      bytes.push((v & 0x7f) | 0x80);
+    }
+  };
+  const unsigned = (n: number): number[] => (n < 128 ? [n] : [(n & 0x7f) | 0x80, n >> 7]);
+  const vector = (items: readonly number[][]) => [...unsigned(items.length), ...items.flat()];
+  const section = (id: number, items: readonly number[][]) => {
+    const content = vector(items);
+    return [id, ...unsigned(content.length), ...content];
+  };
+  const constant = (value: number) => [0x41, ...leb(value)];
+  const modulus = Array.from({ length: 8 }, (_, j) => Number((R >> BigInt(32 * j)) & 0xffffffffn) | 0);
+  const bodies: Record<string, number[]> = {
+    getFieldNumLen32: constant(8),
+    // selects word i of the modulus: word 0 if i = 0, else word 1 if i = 1, …
+    readSharedRWMemory: [
+      ...modulus.flatMap(constant),
+      ...modulus.slice(1).flatMap((_, k) => [0x20, 0, ...constant(modulus.length - 1 - k), 0x48, 0x1b]),
+    ],
+    getWitnessSize: constant(witnessSize),
+    getWitness: crash[0] === 0x10 ? [0x20, 0, ...crash] : [...crash],
+  };
+  const all = [...CALCULATOR];
+  const i32 = 0x7f;
+  return new Uint8Array([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(
+      1,
+      all.map(([, [parameters, results]]) => [
+        0x60,
+        parameters,
+        ...Array<number>(parameters).fill(i32),
+        results,
+        ...Array<number>(results).fill(i32),
+      ]),
+    ),
+    ...section(
+      3,
+      all.map((_, i) => [i]),
+    ),
+    ...section(
+      7,
+      all.flatMap(([name], i) => (name === without ? [] : [[name.length, ...new TextEncoder().encode(name), 0, i]])),
+    ),
+    ...section(
+      10,
+      all.map(([name, [, results]]) => {
+        const body = [0, ...(bodies[name] ?? (results === 1 ? constant(0) : [])), 0x0b];
+        return [...unsigned(body.length), ...body];
+      }),
+    ),
+  ]);
+}

@@ -1,0 +1,31 @@
+/**
+ * The command's grammar.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { groth16Command } from "./groth16.js";
+import { EXIT } from "./output.js";
+
+/** Commander ends the process with 1 for bad usage; here that is an invalid proof. */
+function throwOnExit(command: Command): void {
+  command.exitOverride();
+  command.commands.forEach(throwOnExit);
+}
+
+/** Runs the command line of this process and sets its exit code. */
+export async function main(): Promise<void> {
+  const { version, description } = JSON.parse(
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+  ) as Record<"version" | "description", string>;
+  const program = new Command("chunkproof").description(description).version(version).addCommand(groth16Command());
+  throwOnExit(program);
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+}
