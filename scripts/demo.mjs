@@ -27,7 +27,7 @@ function run(label, file, args, expected = 0) {
   console.log(`  (${((performance.now() - started) / 1000).toFixed(2)} s, exit code ${status})`);
 }
 
-const chunkproof = (args, expected) => run(`chunkproof ${args.join(" ")}`, "dist/cli/main.js", args, expected);
+const chunkproof = (args, expected) => run(`chunkproof ${args.join(" ")}`, "bin/cli/main.js", args, expected);
 
 run("circom2 preimage.circom --r1cs --wasm", "node_modules/circom2/cli.js", [
   `${root}circuits/example/preimage.circom`,

@@ -34,7 +34,7 @@ const SMALL = ["poseidon-chain", 8];
 
 const COMMAND = {
   snarkjs: join(createRequire(import.meta.url).resolve("snarkjs"), "..", "cli.cjs"),
-  chunkproof: join(ROOT, "dist", "cli", "main.js"),
+  chunkproof: join(ROOT, "bin", "cli", "main.js"),
   cpus: join(ROOT, "bench", "baselines", "cpus.cjs"),
 };
 

@@ -28,7 +28,8 @@ export type CalculatorAnswer =
  */
 export async function calculateApart(order: CalculatorOrder, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   signal.throwIfAborted();
-  const worker = new Worker(new URL("./witness-thread.js", import.meta.url), { workerData: order, execArgv: [] });
+  // by way of the folder: scripts/bundle-cli.mjs may put this module into the one beside it
+  const worker = new Worker(new URL("../cli/witness-thread.js", import.meta.url), { workerData: order, execArgv: [] });
   try {
     return await new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });

@@ -5,6 +5,8 @@
  * @module
  */
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { FormatError, ProverError } from "../errors.js";
 import { FR_MODULUS, type G1Affine } from "../formats/bn254.js";
 import type { VerifyingKeyJson } from "../formats/json.js";
