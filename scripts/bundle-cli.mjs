@@ -24,6 +24,8 @@ await build({
   platform: "node",
   target: "node20",
   format: "esm",
+  // not the repository's, which leads #platform to src/
+  tsconfigRaw: {},
   logLevel: "warning",
 });
 await chmod(`${root}bin/cli/main.js`, 0o755);

@@ -402,7 +402,11 @@ describe("wrong content of a key", () => {
           const outcome = await attempt(bad, wtns);
           if (isError(outcome)) {
             const code =
-              kind === "outside the subgroup" ? /^(WITNESS_UNSATISFIED|POINT_NOT_IN_SUBGROUP)$/ : "WITNESS_UNSATISFIED";
+              kind === "outside the subgroup"
+                ? /^(WITNESS_UNSATISFIED|POINT_NOT_IN_SUBGROUP)$/
+                : label === "ic" && kind === "infinity"
+                  ? "POINT_AT_INFINITY"
+                  : "WITNESS_UNSATISFIED";
             expectRejected(outcome, code, KEY_NAME, `${label} ${kind} ${index}`);
             expect(changed).toBe(true);
             refused++;
