@@ -163,8 +163,7 @@ export function onCurve(p: usize, b: usize): bool {
 /** Affine point from its zkey bytes. Returns 0 when fine, 1 for a coordinate ≥ q, 2 off the curve. */
 export function pointFromBytes(out: usize, src: usize, b: usize): i32 {
   if (!F.bytesBelowP(src) || !F.bytesBelowP(src + F.BYTES)) return 1;
-  F.fromBytesR256(out, src);
-  F.fromBytesR256(out + F.SIZE, src + F.BYTES);
+  F.readPoint(out, src);
   return onCurve(out, b) ? 0 : 2;
 }
 
@@ -179,14 +178,19 @@ export function pointToBytes(out: usize, p: usize): void {
  * coordinates and curve equation. Returns how many were written, or -1 - position of the first bad point.
  */
 export function loadBases(bases: usize, index: usize, src: usize, n: u32, first: u32, beta: usize, b: usize): i32 {
+  const l = tmp(0), r = tmp(1);
   let count: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
     const s = src + usize(i) * 2 * F.BYTES;
-    const out = bases + usize(count) * BASE;
-    if (pointFromBytes(out, s, b) != 0) return -1 - i32(i);
+    const out = bases + usize(count) * BASE, image = out + 2 * F.SIZE;
+    if (!F.bytesBelowP(s) || !F.bytesBelowP(s + F.BYTES)) return -1 - i32(i);
+    F.readPoint(out, s);
     if (isInfinity(out)) continue;
-    F.mulByFq(out + 2 * F.SIZE, out, beta);
-    F.canonical(out + 2 * F.SIZE, out + 2 * F.SIZE);
+    F.sidesAndImage(l, r, image, out, beta);
+    F.add(r, r, b);
+    F.sub(l, l, r);
+    if (!F.isZero(l)) return -1 - i32(i);
+    F.canonical(image, image);
     store<u32>(index + (usize(count) << 2), first + i);
     count++;
   }

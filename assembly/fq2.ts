@@ -84,12 +84,13 @@ export function inv(out: usize, a: usize): void {
   join(out, c0, c1);
 }
 
-/** Reads 64 bytes (c0, c1), Montgomery R = 2^256. */
-export function fromBytesR256(out: usize, src: usize): void {
+/** Reads an affine point of 128 bytes (x and y, c0 and c1 each), Montgomery R = 2^256; canonical. */
+export function readPoint(out: usize, src: usize): void {
   const s = TLS + TLS_FQ2 + 96;
-  Fq.fromBytesR256(s, src);
-  Fq.fromBytesR256(s + 40, src + 32);
+  Fq.fromBytesR256(s, s + 40, src, s + 80);
   join(out, s, s + 40);
+  Fq.fromBytesR256(s, s + 40, src + 64, s + 80);
+  join(out + SIZE, s, s + 40);
 }
 
 /** Writes 64 bytes (c0, c1), Montgomery R = 2^256. */
@@ -103,13 +104,14 @@ export function toBytesR256(out: usize, a: usize): void {
 /** Whether both 32-byte coordinates are below q. */
 export function bytesBelowP(src: usize): bool { return Fq.bytesBelowP(src) && Fq.bytesBelowP(src + 32); }
 
-/** out = a scaled by an element of Fq. */
-export function mulByFq(out: usize, a: usize, k: usize): void {
+/** y², x³ and beta·x of an affine point, beta in Fq. */
+export function sidesAndImage(ySquare: usize, xCube: usize, image: usize, point: usize, beta: usize): void {
+  sqr(ySquare, point + SIZE);
+  sqr(xCube, point);
+  mul(xCube, xCube, point);
   const s = TLS + TLS_FQ2 + 96;
-  split(s, s + 40, a);
-  Fq.mul(s, s, k);
-  Fq.mul(s + 40, s + 40, k);
-  join(out, s, s + 40);
+  join(s, beta, beta);
+  Fq.mul2(image, point, s);
 }
 
 /** Bytes of an element in a zkey. */

@@ -190,8 +190,20 @@ export function toMont(out: usize, a: usize): void { mul(out, a, R2); }
 /** out = the canonical integer of Montgomery a. */
 export function fromMont(out: usize, a: usize): void { mul(out, a, INT_ONE); canonical(out, out); }
 
-/** Reads 32 bytes in Montgomery form with R = 2^256, the form of points in a zkey; canonical result. */
-export function fromBytesR256(out: usize, src: usize): void { fromBytes(out, src); mul(out, out, FROM_R256); canonical(out, out); }
+/**
+ * Reads two elements of 32 bytes each in Montgomery form with R = 2^256, the form of points in a zkey; canonical results.
+ * t: two pairs of scratch.
+ */
+export function fromBytesR256(a: usize, b: usize, src: usize, t: usize): void {
+  fromBytes(a, src);
+  fromBytes(b, src + 32);
+  pairOf(t, a, b);
+  pairOf(t + PAIR, FROM_R256, FROM_R256);
+  mul2(t, t, t + PAIR);
+  unpair(a, b, t);
+  canonical(a, a);
+  canonical(b, b);
+}
 
 /** Writes 32 bytes in Montgomery form with R = 2^256. */
 export function toBytesR256(out: usize, a: usize, scratch: usize): void {

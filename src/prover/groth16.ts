@@ -34,7 +34,10 @@ export async function loadProvingKey(source: Source, options: LoadOptions = {}):
   // whoever waits for it hears of it; until then nobody does
   starting.catch(() => {});
   const { readProvingKey } = await import("./key.js");
-  return readProvingKey(source, starting, options);
+  const reading = readProvingKey(source, starting, options);
+  // what comes next; should it fail, prove() will say so
+  import("./prove.js").catch(() => {});
+  return reading;
 }
 
 /**
