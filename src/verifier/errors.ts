@@ -45,7 +45,7 @@ export class ChunkproofError extends Error {
 
 /**
  * Why the verifier refused something. The prefix names the culprit: `VK_` the verifying key, `SIGNALS_` the public
- * signals, `PROOF_` the proof, `BATCH_` the list given to `verifyBatch`.
+ * signals, `PROOF_` the proof, `BATCH_` the list given to `verifyBatch`, `TX_` a transaction, `HEADER_` a block header.
  *
  * | suffix                  | meaning                                                                                  |
  * | ----------------------- | ---------------------------------------------------------------------------------------- |
@@ -61,6 +61,22 @@ export class ChunkproofError extends Error {
  * | `NO_CONTRIBUTION`       | delta = ±gamma: no phase-2 contribution, so anyone can forge proofs for this key         |
  * | `INVALID`               | everything is well-formed, but the pairing equation fails                                |
  * | `EMPTY`                 | nothing to verify                                                                        |
+ *
+ * | code                    | meaning                                                                                  |
+ * | ----------------------- | ---------------------------------------------------------------------------------------- |
+ * | `TX_MALFORMED`          | not the canonical encoding of a signed transaction                                       |
+ * | `TX_TYPE`               | a transaction of another type than legacy, 1 and 2                                       |
+ * | `TX_CHAIN_ID`           | signed for another chain, or for any (legacy without EIP-155)                            |
+ * | `TX_CREATION`           | a transaction without a recipient                                                        |
+ * | `TX_BOUNDS`             | nonce, gas limit or cost beyond what Ethereum or the circuits count                      |
+ * | `TX_FEE`                | fee cap below the priority fee or below the block's base fee                             |
+ * | `TX_INTRINSIC_GAS`      | gas limit below the intrinsic gas                                                        |
+ * | `TX_SIGNATURE`          | r, s or v out of range, or a signature that no key can have made                         |
+ * | `HEADER_MALFORMED`      | not the canonical encoding of a header of Cancun                                         |
+ * | `HEADER_INVALID`        | the header breaks a rule of Ethereum, alone or after its parent                          |
+ * | `HEADER_UNSUPPORTED`    | withdrawals, blobs, or a blob fee that only this verifier refuses                        |
+ *
+ * `BUS_SINGULAR`: a message of a block has the fingerprint -alpha, which nobody meets by chance.
  *
  * `RANDOMNESS_UNAVAILABLE`: `globalThis.crypto.getRandomValues` is missing or returns nothing but zeros, and without it no
  * batch can be checked. `BATCH_INCONSISTENT`: the batch was refused as a whole but none of its items was, or an item was not
@@ -91,7 +107,19 @@ export type VerifierErrorCode =
   | "BATCH_MALFORMED"
   | "BATCH_EMPTY"
   | "BATCH_INCONSISTENT"
-  | "RANDOMNESS_UNAVAILABLE";
+  | "TX_MALFORMED"
+  | "TX_TYPE"
+  | "TX_CHAIN_ID"
+  | "TX_CREATION"
+  | "TX_BOUNDS"
+  | "TX_FEE"
+  | "TX_INTRINSIC_GAS"
+  | "TX_SIGNATURE"
+  | "HEADER_MALFORMED"
+  | "HEADER_INVALID"
+  | "HEADER_UNSUPPORTED"
+  | "RANDOMNESS_UNAVAILABLE"
+  | "BUS_SINGULAR";
 
 /** {@link ErrorDetails} of the verifier: the code is one of a closed list. */
 export interface VerifierErrorDetails extends ErrorDetails {
