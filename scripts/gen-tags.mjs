@@ -20,16 +20,29 @@ const distinct = (list, what) => {
 };
 
 const { coordinates, tags } = registry;
-distinct(tags.map((tag) => tag.id), "ids");
-distinct(tags.map((tag) => tag.name), "names");
+distinct(
+  tags.map((tag) => tag.id),
+  "ids",
+);
+distinct(
+  tags.map((tag) => tag.name),
+  "names",
+);
 for (const { name, id, type, fields, senders, receivers, sinkable = false } of tags) {
   if (!Number.isInteger(id) || id < 1 || id > 255) refuse(`${name}: the id must be from 1 to 255`);
   if (type !== "C" && type !== "L") refuse(`${name}: the type must be C or L`);
   if (fields.length > coordinates) refuse(`${name}: more than ${coordinates} coordinates`);
   if (fields.some(({ at }) => !Number.isInteger(at) || at < 0 || at >= coordinates)) refuse(`${name}: bad coordinate`);
-  distinct(fields.map((field) => field.at), `coordinates of ${name}`);
-  distinct(fields.map((field) => field.name), `fields of ${name}`);
-  if (fields.some(({ bound, by }) => !bound || !by)) refuse(`${name}: a field without bound or without who enforces it`);
+  distinct(
+    fields.map((field) => field.at),
+    `coordinates of ${name}`,
+  );
+  distinct(
+    fields.map((field) => field.name),
+    `fields of ${name}`,
+  );
+  if (fields.some(({ bound, by }) => !bound || !by))
+    refuse(`${name}: a field without bound or without who enforces it`);
   // who may provide a lookup is the whole of its soundness; who may ask is nobody's business
   if (type === "L" && (senders !== "any" || !Array.isArray(receivers))) refuse(`${name}: lookups list their receivers`);
   if (type === "C" && !(Array.isArray(senders) && Array.isArray(receivers))) refuse(`${name}: cells list both sides`);

@@ -1,0 +1,49 @@
+/**
+ * 256-bit words as rows hold them: two halves of 128 bits, limbs of 16 bits.
+ *
+ * @module
+ */
+
+/** 2^256. */
+export const WORD: bigint = 1n << 256n;
+/** 2^128. */
+export const HALF: bigint = 1n << 128n;
+/** 16-bit limbs of a word. */
+export const LIMBS = 16;
+
+/** The two halves of a word. */
+export interface Halves {
+  readonly hi: bigint;
+  readonly lo: bigint;
+}
+
+/** `value = 2^128·hi + lo`. */
+export function halvesOf(value: bigint): Halves {
+  return { hi: value >> 128n, lo: value & (HALF - 1n) };
+}
+
+type Limb<P extends string> = `${P}${number}`;
+
+/** Names of `n` limb columns: `c0`, `c1`, … */
+export function limbColumns<const P extends string>(prefix: P, n: number): readonly Limb<P>[] {
+  return Array.from({ length: n }, (_, i): Limb<P> => `${prefix}${i}`);
+}
+
+/** `n` limbs of 16 bits by column name, the lowest first. */
+export function limbsOf<const P extends string>(prefix: P, value: bigint, n: number): Record<Limb<P>, bigint> {
+  return Object.fromEntries(
+    Array.from({ length: n }, (_, i) => [`${prefix}${i}`, (value >> BigInt(16 * i)) & 0xffffn]),
+  ) as Record<Limb<P>, bigint>;
+}
+
+/** Values of `n` limb columns, the lowest first. */
+export function limbsIn(columns: Readonly<Record<string, bigint>>, prefix: string, n: number): bigint[] {
+  return Array.from({ length: n }, (_, i) => columns[`${prefix}${i}`]!);
+}
+
+const half = (limbs: readonly bigint[]): bigint => limbs.reduceRight((sum, limb) => sum * 65536n + limb, 0n);
+
+/** The halves that 16 limbs make; the limbs need not be in range. */
+export function fromLimbs(limbs: readonly bigint[]): Halves {
+  return { lo: half(limbs.slice(0, 8)), hi: half(limbs.slice(8)) };
+}
