@@ -17,7 +17,7 @@ export function machineWith(stack: readonly bigint[], registers: Partial<typeof 
   const machine = new Machine({ ...at, clk: 3n });
   for (const [i, value] of stack.entries()) {
     // the older the item, the larger the difference of times: both limbs get used
-    machine.enter({ ...at, clk: 3n + BigInt(i) * 20_000n });
+    machine.enter({ ...at, clk: 3n + BigInt(i) * 6_000n });
     machine.giveStack(BigInt(i), value);
   }
   machine.enter({ ...at, sp: BigInt(stack.length) });
