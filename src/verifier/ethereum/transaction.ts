@@ -76,6 +76,9 @@ const MAX_UINT256 = (1n << 256n) - 1n;
 
 const ORDER = secp256k1.Point.Fn.ORDER;
 
+/** The field that caps the fee, for errors. */
+const feeCap = (type: number): string => (type === 2 ? "maxFeePerGas" : "gasPrice");
+
 /** Type names of Ethereum that are refused here, for the error. */
 const OTHER_TYPES: Readonly<Record<number, string>> = { 3: "blob transaction", 4: "set-code transaction" };
 
@@ -179,7 +182,7 @@ export function decodeTransaction(bytes: Uint8Array, chainId: bigint, where = "t
     throw fault("TX_BOUNDS", "gasLimit", "more gas than the circuits count", `below 2^${GAS_LIMIT_BITS}`, gasLimit);
   }
   if (gasLimit * maxFeePerGas + value > MAX_UINT256) {
-    throw fault("TX_BOUNDS", "maxFeePerGas", "no balance pays for this", "gas and value below 2^256", maxFeePerGas);
+    throw fault("TX_BOUNDS", feeCap(type), "no balance pays for this", "gas and value below 2^256", maxFeePerGas);
   }
   if (maxPriorityFeePerGas > maxFeePerGas) {
     throw fault("TX_FEE", "maxPriorityFeePerGas", "above the fee cap", `at most ${maxFeePerGas}`, maxPriorityFeePerGas);
@@ -243,7 +246,7 @@ export function effectiveGasPrice(tx: Transaction, baseFee: bigint, where = "tra
   if (maxFeePerGas < baseFee) {
     throw new VerifierError("fee cap below the block's base fee", {
       code: "TX_FEE",
-      where: `${where}.${tx.type === 2 ? "maxFeePerGas" : "gasPrice"}`,
+      where: `${where}.${feeCap(tx.type)}`,
       expected: `at least ${baseFee}`,
       got: String(maxFeePerGas),
     });
