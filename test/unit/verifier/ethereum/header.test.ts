@@ -272,6 +272,10 @@ describe("rules", () => {
     expectError(() => check({ [field]: value }), "HEADER_INVALID", `h.${field}`);
   });
 
+  it("the genesis block is never verified, with or without a parent", () => {
+    expectError(() => checkHeader(following(PARENT, { number: 0n }), undefined, "h"), "HEADER_INVALID", "h.number");
+  });
+
   it("extra data of at most 32 bytes", () => {
     passes({ extraData: new Uint8Array(32) });
     expectError(() => check({ extraData: new Uint8Array(33) }), "HEADER_INVALID", "h.extraData");
