@@ -251,15 +251,13 @@ async function checkSectionSizes(file: BinFile, header: ZkeyHeader): Promise<num
  * Infinity is refused: it would let its signal be anything in a valid proof. No setup makes such a point, because snarkjs
  * and chunkproof give every public signal a constraint of its own.
  *
- * @returns `nPublic + 1` points.
+ * @param count how many to read, from the first on; default: all, `nPublic + 1` points.
  * @throws FormatError `POINT_NOT_CANONICAL`, `POINT_NOT_ON_CURVE`, `POINT_AT_INFINITY`.
  */
-export async function readIC(zkey: ZkeyFile): Promise<G1Affine[]> {
-  const { offset, size } = zkey.sections.get(ZKEY_SECTION.ic)!;
-  const bytes = await zkey.source.read(offset, size);
-  return Array.from({ length: size / G1_SIZE }, (_, i) =>
-    decodeG1(bytes, i * G1_SIZE, { where: `${zkey.name}: IC[${i}]` }),
-  );
+export async function readIC(zkey: ZkeyFile, count = zkey.header.nPublic + 1): Promise<G1Affine[]> {
+  const { offset } = zkey.sections.get(ZKEY_SECTION.ic)!;
+  const bytes = await zkey.source.read(offset, count * G1_SIZE);
+  return Array.from({ length: count }, (_, i) => decodeG1(bytes, i * G1_SIZE, { where: `${zkey.name}: IC[${i}]` }));
 }
 
 /**

@@ -76,8 +76,8 @@ const FIRST = -1;
 /** Bytes read at a time. */
 const WINDOW = 1 << 20;
 
-/** A loaded proving key. Proofs with the same key run one after the other. */
-export class ProvingKey {
+/** What every key in an engine's memory has. Work with the same key runs one after the other. */
+export class LoadedKey {
   /** What error messages call it. */
   readonly name: string;
   readonly header: ZkeyHeader;
@@ -87,15 +87,11 @@ export class ProvingKey {
   readonly memory: KeyMemory;
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
-  readonly #ic: readonly G1Affine[];
-  #verifyingKey: VerifyingKeyJson | undefined;
-  #prepared: VerifyingKey | undefined;
 
   /** @internal */
-  constructor(name: string, header: ZkeyHeader, ic: readonly G1Affine[], engine: Engine, memory: KeyMemory) {
+  constructor(name: string, header: ZkeyHeader, engine: Engine, memory: KeyMemory) {
     this.name = name;
     this.header = header;
-    this.#ic = ic;
     this.engine = engine;
     this.memory = memory;
   }
@@ -115,12 +111,6 @@ export class ProvingKey {
     return this.header.domainSize;
   }
 
-  /** The verifying key, field for field what `snarkjs zkey export verificationkey` writes. */
-  get verifyingKey(): VerifyingKeyJson {
-    this.#verifyingKey ??= deepFreeze(verifyingKeyOf(this.header, this.#ic));
-    return this.#verifyingKey;
-  }
-
   /** What the key runs on. @throws ProverError `KEY_CLOSED`. */
   info(): KeyInfo {
     const { engine } = this;
@@ -131,28 +121,6 @@ export class ProvingKey {
       sharedMemory: engine.threaded,
       memory: engine.heap.size,
     };
-  }
-
-  /**
-   * The verifying key prepared for checking proofs; made once.
-   *
-   * @internal
-   * @throws FormatError `ZKEY_VERIFYING_KEY`.
-   */
-  preparedVerifyingKey(): VerifyingKey {
-    try {
-      // an uncontributed key is for verifiers to refuse: what is checked here is this process's own work
-      this.#prepared ??= parseVerifyingKey(verifyingPoints(this.header, this.#ic), { allowUncontributed: true });
-    } catch (cause) {
-      if (!(cause instanceof VerifierError)) throw cause;
-      throw new FormatError("no verifier accepts proofs of this key", {
-        code: "ZKEY_VERIFYING_KEY",
-        where: this.name,
-        got: cause.message,
-        cause,
-      });
-    }
-    return this.#prepared;
   }
 
   /** Ends every thread and gives the memory back. A proof under way rejects with `KEY_CLOSED`. Idempotent. */
@@ -190,17 +158,80 @@ export class ProvingKey {
   }
 }
 
+/** A loaded proving key. Proofs with the same key run one after the other. */
+export class ProvingKey extends LoadedKey {
+  readonly #ic: readonly G1Affine[];
+  #verifyingKey: VerifyingKeyJson | undefined;
+  #prepared: VerifyingKey | undefined;
+
+  /** @internal */
+  constructor(name: string, header: ZkeyHeader, ic: readonly G1Affine[], engine: Engine, memory: KeyMemory) {
+    super(name, header, engine, memory);
+    this.#ic = ic;
+  }
+
+  /** The verifying key, field for field what `snarkjs zkey export verificationkey` writes. */
+  get verifyingKey(): VerifyingKeyJson {
+    this.#verifyingKey ??= deepFreeze(verifyingKeyOf(this.header, this.#ic));
+    return this.#verifyingKey;
+  }
+
+  /**
+   * The verifying key prepared for checking proofs; made once.
+   *
+   * @internal
+   * @throws FormatError `ZKEY_VERIFYING_KEY`.
+   */
+  preparedVerifyingKey(): VerifyingKey {
+    try {
+      // an uncontributed key is for verifiers to refuse: what is checked here is this process's own work
+      this.#prepared ??= parseVerifyingKey(verifyingPoints(this.header, this.#ic), { allowUncontributed: true });
+    } catch (cause) {
+      if (!(cause instanceof VerifierError)) throw cause;
+      throw new FormatError("no verifier accepts proofs of this key", {
+        code: "ZKEY_VERIFYING_KEY",
+        where: this.name,
+        got: cause.message,
+        cause,
+      });
+    }
+    return this.#prepared;
+  }
+}
+
 /**
  * Reads a key into the memory of an engine, which is then the key's; nothing is left of it when that fails.
  *
  * @throws see `loadProvingKey`.
  */
-export async function readProvingKey(
+export function readProvingKey(
   source: Source,
   starting: Promise<Engine>,
   { signal, onProgress, verifyingKey }: LoadOptions,
 ): Promise<ProvingKey> {
-  const [opened, created] = await Promise.allSettled([openZkey(source, signal), starting]);
+  return intoEngine(openZkey(source, signal), starting, signal, async (zkey, engine) => {
+    // bases that nobody waits for are not loaded
+    const expected = verifyingKey === undefined ? undefined : await readIC(zkey);
+    if (expected !== undefined) assertVerifyingKey(zkey, expected, verifyingKey);
+    const job = loadJob(engine, new Stage(onProgress, "load", memoryUnits(zkey)), signal);
+    const [memory, ic] = await allDone([loadMemory(job, zkey), expected ?? readIC(zkey)] as const);
+    return new ProvingKey(zkey.name, zkey.header, ic, engine, memory);
+  });
+}
+
+/**
+ * What loading keys of every kind has in common: waits for the file and the engine, and closes both when `load` fails, the
+ * file in any case.
+ *
+ * @throws ProverError `DOMAIN_TOO_LARGE`; whatever either of them or `load` rejects with; `signal.reason`.
+ */
+export async function intoEngine<T>(
+  opening: Promise<ZkeyFile>,
+  starting: Promise<Engine>,
+  signal: AbortSignal | undefined,
+  load: (zkey: ZkeyFile, engine: Engine) => Promise<T>,
+): Promise<T> {
+  const [opened, created] = await Promise.allSettled([opening, starting]);
   const zkey = opened.status === "fulfilled" ? opened.value : undefined;
   const engine = created.status === "fulfilled" ? created.value : undefined;
   try {
@@ -216,13 +247,9 @@ export async function readProvingKey(
         got: `2^${header.power}`,
       });
     }
-    // bases that nobody waits for are not loaded
-    const expected = verifyingKey === undefined ? undefined : await readIC(zkey);
-    if (expected !== undefined) assertVerifyingKey(zkey, expected, verifyingKey);
-    const loading = loadMemory(zkey, engine, signal, onProgress);
-    const [memory, ic] = await allDone([loading, expected ?? readIC(zkey)] as const);
+    const key = await load(zkey, engine);
     signal?.throwIfAborted();
-    return new ProvingKey(zkey.name, header, ic, engine, memory);
+    return key;
   } catch (error) {
     await engine?.close();
     throw error;
@@ -249,46 +276,63 @@ function deepFreeze<T>(value: T): T {
   return value;
 }
 
-async function loadMemory(
-  zkey: ZkeyFile,
-  engine: Engine,
-  signal: AbortSignal | undefined,
-  onProgress: OnProgress | undefined,
-): Promise<KeyMemory> {
-  const { header, sections } = zkey;
-  const used = [ZKEY_SECTION.a, ZKEY_SECTION.b2, ZKEY_SECTION.c, ZKEY_SECTION.h];
-  const stage = new Stage(
-    onProgress,
-    "load",
-    used.reduce((n, id) => n + sections.get(id)!.size, 2 * (sections.get(ZKEY_SECTION.coefs)!.size - 4)),
-  );
-  const constants = putConstants(engine);
-  const job: LoadJob = { zkey, engine, constants, signal, stage };
-  // the sections side by side: each waits for its own reads, and the threads are kept busy by the others
-  const tables = loadRoots(engine, header.power, signal);
-  const parts = await allDone([
-    loadMatrices(job),
-    loadBases(job, "g2", ZKEY_SECTION.b2, 0),
-    loadBases(job, "g1", ZKEY_SECTION.a, 0),
-    loadBases(job, "g1", ZKEY_SECTION.h, 0),
-    loadBases(job, "g1", ZKEY_SECTION.c, header.nPublic + 1),
-    tables,
-  ] as const);
-  const [matrices, b2, a, h, c, roots] = parts;
-  return { constants, bases: { a, b2, c, h }, matrices, ...roots };
-}
-
-interface LoadJob {
-  readonly zkey: ZkeyFile;
+/** Loading under way. */
+export interface LoadJob {
   readonly engine: Engine;
   readonly constants: Constants;
   readonly signal: AbortSignal | undefined;
   readonly stage: Stage;
 }
 
+/** Points as a file holds them: a whole section or a part of one. */
+export interface PointRange {
+  readonly source: ByteSource;
+  /** File and section, for messages. */
+  readonly where: string;
+  readonly offset: number;
+  /** Number of points. */
+  readonly count: number;
+  /** Position of the first one's scalar. */
+  readonly first: number;
+}
+
+/** The start of loading into an engine. */
+export function loadJob(engine: Engine, stage: Stage, signal: AbortSignal | undefined): LoadJob {
+  return { engine, constants: putConstants(engine), signal, stage };
+}
+
+/** Number of units that {@link loadMemory} reports: bytes read. */
+export function memoryUnits({ sections }: ZkeyFile): number {
+  const used = [ZKEY_SECTION.a, ZKEY_SECTION.b2, ZKEY_SECTION.c, ZKEY_SECTION.h];
+  return used.reduce((n, id) => n + sections.get(id)!.size, 2 * (sections.get(ZKEY_SECTION.coefs)!.size - 4));
+}
+
+/** Loads what proofs are made with. */
+export async function loadMemory(job: LoadJob, zkey: ZkeyFile): Promise<KeyMemory> {
+  const { header } = zkey;
+  const section = (group: Group, id: number, first = 0) => {
+    const { offset, size } = zkey.sections.get(id)!;
+    const where = `${zkey.name}: section ${id}`;
+    return loadBases(job, group, { source: zkey.source, where, offset, count: size / POINT_BYTES[group], first });
+  };
+  // the sections side by side: each waits for its own reads, and the threads are kept busy by the others
+  const tables = loadRoots(job.engine, header.power, job.signal);
+  const parts = await allDone([
+    loadMatrices(job, zkey),
+    section("g2", ZKEY_SECTION.b2),
+    section("g1", ZKEY_SECTION.a),
+    section("g1", ZKEY_SECTION.h),
+    section("g1", ZKEY_SECTION.c, header.nPublic + 1),
+    tables,
+  ] as const);
+  const [matrices, b2, a, h, c, roots] = parts;
+  return { constants: job.constants, bases: { a, b2, c, h }, matrices, ...roots };
+}
+
 /** Calls `visit` with the address of each run of at most WINDOW bytes of records, and how many they are. */
 async function eachWindow(
-  { zkey, engine, signal, stage }: LoadJob,
+  { engine, signal, stage }: LoadJob,
+  source: ByteSource,
   offset: number,
   count: number,
   recordSize: number,
@@ -300,7 +344,7 @@ async function eachWindow(
     for (let first = 0; first < count; first += perWindow) {
       signal?.throwIfAborted();
       const n = Math.min(perWindow, count - first);
-      await readToHeap(zkey.source, engine, buffer, offset + first * recordSize, n * recordSize);
+      await readToHeap(source, engine, buffer, offset + first * recordSize, n * recordSize);
       await visit(buffer, n, first);
       stage.advance(n * recordSize);
     }
@@ -324,17 +368,20 @@ export async function readToHeap(
   }
 }
 
-async function loadBases(job: LoadJob, group: Group, id: number, first: number): Promise<Bases> {
-  const { zkey, engine, constants, signal } = job;
+/**
+ * Loads bases with their endomorphism images; points at infinity are left out.
+ *
+ * @throws FormatError `POINT_INVALID`.
+ */
+export async function loadBases(job: LoadJob, group: Group, points: PointRange): Promise<Bases> {
+  const { engine, constants, signal } = job;
   const { heap, kernel } = engine;
-  const { offset, size } = zkey.sections.get(id)!;
-  const bytes = POINT_BYTES[group];
-  const n = size / bytes;
+  const { source, where, offset, count: n, first } = points;
   const baseSize = kernelFunction(kernel, `${group}_baseSize`)();
   const address = heap.alloc(n * baseSize);
   const index = heap.alloc(n * 4);
   let count = 0;
-  await eachWindow(job, offset, n, bytes, async (src, m, at) => {
+  await eachWindow(job, source, offset, n, POINT_BYTES[group], async (src, m, at) => {
     const out = address + count * baseSize;
     const { b, beta } = constants;
     const [result] = await engine.run(
@@ -345,7 +392,7 @@ async function loadBases(job: LoadJob, group: Group, id: number, first: number):
     if (loaded < 0) {
       throw new FormatError("not a point of the curve with canonical coordinates", {
         code: "POINT_INVALID",
-        where: `${zkey.name}: section ${id}, point ${at - 1 - loaded}`,
+        where: `${where}, point ${at - 1 - loaded}`,
       });
     }
     count += loaded;
@@ -355,8 +402,8 @@ async function loadBases(job: LoadJob, group: Group, id: number, first: number):
   return { group, address, index, count };
 }
 
-async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
-  const { zkey, engine, signal } = job;
+async function loadMatrices(job: LoadJob, zkey: ZkeyFile): Promise<KeyMemory["matrices"]> {
+  const { engine, signal } = job;
   const { heap } = engine;
   const { nVars, domainSize } = zkey.header;
   // a count of 4 bytes stands in front
@@ -370,7 +417,7 @@ async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
   ];
   for (const address of [offsetsA, offsetsB]) heap.view(address, rows).fill(0);
 
-  await eachWindow(job, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
+  await eachWindow(job, zkey.source, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
     const call = ["qap_count", src, n, offsetsA, offsetsB, domainSize, nVars] as const;
     const [result] = await engine.run([{ calls: [call] }], { signal, priority: FIRST });
     if (result![0]! >= 0) {
@@ -390,7 +437,7 @@ async function loadMatrices(job: LoadJob): Promise<KeyMemory["matrices"]> {
   // one wire and one half of a pair more: entries are taken two by two
   const [wiresA, wiresB] = totals.map((n) => heap.alloc(4 * (n + 2))) as [number, number];
   const [pairsA, pairsB] = totals.map((n) => heap.alloc(engine.pairBytes * (Math.ceil(n / 2) + 1))) as [number, number];
-  await eachWindow(job, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
+  await eachWindow(job, zkey.source, offset, zkey.nCoefs, ZKEY_COEF_SIZE, async (src, n, first) => {
     const tables = [offsetsA, offsetsB, cursorsA, cursorsB, wiresA, wiresB, pairsA, pairsB];
     const call = ["qap_load", src, n, domainSize, nVars, ...tables] as const;
     const [result] = await engine.run([{ calls: [call] }], { signal, priority: FIRST });

@@ -10,40 +10,35 @@
  */
 
 import { ProverError } from "../errors.js";
-import { FIELD_SIZE, FR_MODULUS, readBigintLE } from "../formats/bn254.js";
+import { FIELD_SIZE, FR_MODULUS, type G1Affine, type G2Affine, readBigintLE } from "../formats/bn254.js";
 import { g1ToJson, g2ToJson, type ProofJson } from "../formats/json.js";
 import type { Source } from "../formats/source.js";
 import type { WtnsFile } from "../formats/wtns.js";
 import { assertValid, VerifierError } from "../verifier/index.js";
 import { allDone } from "./concurrency.js";
-import { type ProvingKey, readToHeap } from "./key.js";
+import { type LoadedKey, type ProvingKey, readToHeap } from "./key.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { randomScalar } from "./random.js";
 import { invMod } from "./wasm/constants.js";
 import { resolveThreads, type Task, type ThreadCount } from "./wasm/engine.js";
 import { PointSpace } from "./wasm/field.js";
 import { type Call, SCRATCH } from "./wasm/kernel.js";
-import {
-  type Bases,
-  type Digits,
-  digitsSize,
-  digitTasks,
-  msmTasks,
-  sumWindows,
-  windowBits,
-  windowCount,
-  windowParts,
-} from "./wasm/msm.js";
+import { type Digits, digitTasks } from "./wasm/msm.js";
 import { transformOf } from "./wasm/ntt.js";
 import { type CircomWitness, openWitness } from "./witness.js";
+import { firstBad, Workspace } from "./workspace.js";
 
-/** Options of `prove`. */
-export interface ProveOptions {
-  /** Threads of this proof; default: those the key was loaded with. */
+/** Options of whatever works with a loaded key. */
+export interface WorkOptions {
+  /** Threads of this piece of work; default: those the key was loaded with. */
   readonly threads?: ThreadCount | undefined;
-  /** Ends the proof; what is thrown then is `signal.reason`. */
+  /** Ends the work; what is thrown then is `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
+}
+
+/** Options of `prove`. */
+export interface ProveOptions extends WorkOptions {
   /**
    * Verify the proof, against the key's own verifying key, before it is handed out. Default true. Only a valid proof hides
    * the witness: without the check a key that was tampered with can make one that tells about it.
@@ -58,6 +53,13 @@ export interface ProofResult {
   readonly publicSignals: string[];
 }
 
+/** The points of a proof. Only C can be infinity, in theory. */
+export interface ProofAffine {
+  readonly a: G1Affine;
+  readonly b: G2Affine;
+  readonly c: G1Affine;
+}
+
 /** Batches: the quotient is the longest chain, so its tasks go before the sums. */
 const PRIORITY = { chain: 0, sums: 1 };
 
@@ -67,117 +69,176 @@ export async function createProof(
   witness: Source | CircomWitness,
   options: ProveOptions,
 ): Promise<ProofResult> {
-  const { signal } = options;
-  signal?.throwIfAborted();
-  key.assertOpen();
-  const threads = options.threads === undefined ? undefined : resolveThreads(options.threads);
+  const { signal, onProgress, selfCheck = true } = options;
+  const threads = admit(key, options);
   // before the turn comes: a slow download keeps nobody else waiting
   const file = await openWitness(witness, signal);
-  const work = async () => {
-    const usual = key.engine.threads;
-    if (threads !== undefined) key.engine.threads = threads;
-    const run = new Run(key, file.name, options);
-    try {
-      await run.load(file);
-      return await run.prove();
-    } finally {
-      run.free();
-      key.engine.threads = usual;
-    }
-  };
   try {
-    return await key.exclusive(work, signal);
+    return await inTurn(key, threads, signal, async () => {
+      const run = new Run(key, file.name, options);
+      try {
+        await run.load(file);
+        const { a, b, c } = await run.prove();
+        const points = { pi_a: g1ToJson(a), pi_b: g2ToJson(b), pi_c: g1ToJson(c) };
+        const proof: ProofJson = { ...points, protocol: "groth16", curve: "bn128" };
+        const publicSignals = Array.from({ length: key.nPublic }, (_, i) => run.value(i + 1).toString());
+        signal?.throwIfAborted();
+        if (selfCheck) {
+          const vk = key.preparedVerifyingKey();
+          checkOwn(key, file.name, onProgress, () => assertValid(vk, publicSignals, proof));
+        }
+        return { proof, publicSignals };
+      } finally {
+        run.free();
+      }
+    });
   } finally {
     await file.close();
   }
 }
 
+/** Checks a proof before it is handed out. @throws ProverError `WITNESS_UNSATISFIED`. */
+export function checkOwn(
+  key: LoadedKey,
+  witness: string,
+  onProgress: OnProgress | undefined,
+  assertValid: () => void,
+): void {
+  const stage = new Stage(onProgress, "check", 1);
+  try {
+    assertValid();
+  } catch (cause) {
+    if (!(cause instanceof VerifierError)) throw cause;
+    throw new ProverError("the witness does not satisfy the circuit of the key, or the key is inconsistent", {
+      code: "WITNESS_UNSATISFIED",
+      where: `${key.name}, ${witness}`,
+      cause,
+    });
+  }
+  stage.advance();
+}
+
+/** What must hold before anything is waited for; the number of threads to use, if not the key's usual one. */
+export function admit(key: LoadedKey, { signal, threads }: WorkOptions): number | undefined {
+  signal?.throwIfAborted();
+  key.assertOpen();
+  return threads === undefined ? undefined : resolveThreads(threads);
+}
+
+/** Runs `work` when everything before it with this key is done, on so many threads. */
+export function inTurn<T>(
+  key: LoadedKey,
+  threads: number | undefined,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  return key.exclusive(async () => {
+    const usual = key.engine.threads;
+    if (threads !== undefined) key.engine.threads = threads;
+    try {
+      return await work();
+    } finally {
+      key.engine.threads = usual;
+    }
+  }, signal);
+}
+
 /** One proof under way: its buffers and stages. */
-class Run {
-  readonly #key: ProvingKey;
-  readonly #options: ProveOptions;
-  readonly #blocks: number[] = [];
+export class Run {
+  readonly #key: LoadedKey;
+  readonly #options: WorkOptions;
+  readonly #space: Workspace;
   /** What error messages call the witness. */
   readonly #witness: string;
   #values = 0;
 
-  constructor(key: ProvingKey, witness: string, options: ProveOptions) {
+  constructor(key: LoadedKey, witness: string, options: WorkOptions) {
     this.#key = key;
     this.#witness = witness;
     this.#options = options;
-  }
-
-  #alloc(size: number): number {
-    const address = this.#key.engine.heap.alloc(size);
-    this.#blocks.push(address);
-    return address;
+    this.#space = new Workspace(key.engine, key.memory.constants);
   }
 
   free(): void {
-    for (const block of this.#blocks.splice(0)) this.#key.engine.heap.free(block);
+    this.#space.free();
   }
 
-  /** Brings the witness values into memory. */
+  /** Brings the witness values of a file into memory. */
   async load(file: WtnsFile): Promise<void> {
-    const { engine, nVars, name } = this.#key;
-    if (file.nWitness !== nVars) {
-      throw new ProverError("the witness belongs to another circuit than the key", {
-        code: "WITNESS_LENGTH",
-        where: file.name,
-        expected: `${nVars} values (${name})`,
-        got: String(file.nWitness),
-      });
-    }
+    const { engine, nVars } = this.#key;
+    this.#assertLength(file.nWitness);
     const size = nVars * FIELD_SIZE;
-    this.#values = this.#alloc(size);
+    this.#values = this.#space.alloc(size);
     await readToHeap(file.source, engine, this.#values, file.valuesOffset, size);
-    if (readBigintLE(engine.heap.bytes, this.#values, FIELD_SIZE) !== 1n) {
-      throw new ProverError("the first value of a witness is the constant 1", {
-        code: "WITNESS_NOT_ONE",
-        where: `${file.name}: value 0`,
-      });
-    }
+    this.#assertOne();
   }
 
-  async prove(): Promise<ProofResult> {
-    const { engine, nVars, nPublic, domainSize, memory, header } = this.#key;
-    const { signal, onProgress, selfCheck = true } = this.#options;
-    const { kernel, heap } = engine;
+  /** Brings witness values into memory: `nVars × 32` bytes, little-endian. */
+  put(values: Uint8Array): void {
+    this.#assertLength(values.length / FIELD_SIZE);
+    this.#values = this.#space.alloc(values.length);
+    this.#key.engine.heap.view(this.#values, values.length).set(values);
+    this.#assertOne();
+  }
+
+  #assertLength(nWitness: number): void {
+    const { nVars, name } = this.#key;
+    if (nWitness === nVars) return;
+    throw new ProverError("the witness belongs to another circuit than the key", {
+      code: "WITNESS_LENGTH",
+      where: this.#witness,
+      expected: `${nVars} values (${name})`,
+      got: String(nWitness),
+    });
+  }
+
+  #assertOne(): void {
+    if (this.value(0) === 1n) return;
+    throw new ProverError("the first value of a witness is the constant 1", {
+      code: "WITNESS_NOT_ONE",
+      where: `${this.#witness}: value 0`,
+    });
+  }
+
+  /** Value `i` of the witness in memory. */
+  value(i: number): bigint {
+    return readBigintLE(this.#key.engine.heap.bytes, this.#values + i * FIELD_SIZE, FIELD_SIZE);
+  }
+
+  /**
+   * Makes a proof for the values in memory.
+   *
+   * @throws ProverError `WITNESS_NOT_CANONICAL`; FormatError `POINT_AT_INFINITY`.
+   */
+  async prove(): Promise<ProofAffine> {
+    const { engine, nVars, domainSize, memory, header, name } = this.#key;
+    const { signal, onProgress } = this.#options;
     const { bases } = memory;
 
-    const digitsOf = (n: number, used: number): Digits => {
-      const bits = windowBits(used);
-      return { address: this.#alloc(digitsSize(n, bits)), n, bits, windows: windowCount(bits) };
-    };
-    const witnessDigits = digitsOf(nVars, Math.max(bases.a.count, bases.c.count));
-    const quotientDigits = digitsOf(domainSize, domainSize);
-    const limbs = this.#alloc(nVars * engine.fieldBytes);
+    const space = this.#space;
+    const witnessDigits = space.digits(nVars, Math.max(bases.a.count, bases.c.count));
+    const quotientDigits = space.digits(domainSize, domainSize);
+    const limbs = space.alloc(nVars * engine.fieldBytes);
     const prepare = digitTasks(limbs, this.#values, witnessDigits);
     const quotient = this.#quotientTasks(limbs, quotientDigits);
-    const parts = windowParts(engine.threads);
-    const sum = (of: Bases, digits: Digits) => {
-      const results = this.#alloc(parts * digits.windows * kernel[`${of.group}_jacobianSize`]!());
-      return { group: of.group, digits, results, tasks: msmTasks(kernel, of, digits, parts, results) };
-    };
     const sums = {
-      b2: sum(bases.b2, witnessDigits),
-      a: sum(bases.a, witnessDigits),
-      c: sum(bases.c, witnessDigits),
-      h: sum(bases.h, quotientDigits),
+      b2: space.sum(bases.b2, witnessDigits),
+      a: space.sum(bases.a, witnessDigits),
+      c: space.sum(bases.c, witnessDigits),
+      h: space.sum(bases.h, quotientDigits),
     };
     const count =
       prepare.length + quotient.flat().length + Object.values(sums).reduce((n, { tasks }) => n + tasks.length, 0);
     const stage = new Stage(onProgress, "prove", count);
     const onTask = () => stage.advance();
 
-    for (const [first] of await engine.run(prepare, { signal, onTask })) {
-      if (first! >= 0) {
-        throw new ProverError("a witness value is not canonical", {
-          code: "WITNESS_NOT_CANONICAL",
-          where: `${this.#witness}: value ${first}`,
-          expected: "a number below r",
-        });
-      }
+    const bad = firstBad(await engine.run(prepare, { signal, onTask }));
+    if (bad !== undefined) {
+      throw new ProverError("a witness value is not canonical", {
+        code: "WITNESS_NOT_CANONICAL",
+        where: `${this.#witness}: value ${bad}`,
+        expected: "a number below r",
+      });
     }
     const chain = async () => {
       for (const tasks of quotient) await engine.run(tasks, { priority: PRIORITY.chain, signal, onTask });
@@ -187,16 +248,13 @@ class Run {
     await allDone([chain(), engine.run(witnessSums, { priority: PRIORITY.sums, signal, onTask })]);
 
     const points = new PointSpace(engine, memory.constants);
-    let proof: ProofJson;
     try {
-      const total = ({ group, digits, results }: (typeof sums)["a"]): number =>
-        sumWindows(points, kernel, group, digits, parts, results);
-      const a = total(sums.a);
+      const a = space.total(points, sums.a);
       points.add("g1", a, a, points.put("g1", header.alpha1));
-      const b = total(sums.b2);
+      const b = space.total(points, sums.b2);
       points.add("g2", b, b, points.put("g2", header.beta2));
-      const c = total(sums.c);
-      points.add("g1", c, c, total(sums.h));
+      const c = space.total(points, sums.c);
+      points.add("g1", c, c, space.total(points, sums.h));
 
       const [rho, sigma] = [randomScalar(), randomScalar()];
       const shift = points.put("g2", header.delta2);
@@ -208,39 +266,14 @@ class Run {
       points.add("g1", c, c, sigmaA);
       points.mul("g1", a, a, invMod(rho, FR_MODULUS));
       // nothing blinds a point at infinity
-      proof = {
-        pi_a: g1ToJson(points.getG1(a, `${this.#key.name}: pi_a of a proof`)),
-        pi_b: g2ToJson(points.getG2(b, `${this.#key.name}: pi_b of a proof`)),
-        pi_c: g1ToJson(points.getG1(c, `${this.#key.name}: pi_c of a proof`, true)),
-        protocol: "groth16",
-        curve: "bn128",
+      return {
+        a: points.getG1(a, `${name}: pi_a of a proof`),
+        b: points.getG2(b, `${name}: pi_b of a proof`),
+        c: points.getG1(c, `${name}: pi_c of a proof`, true),
       };
     } finally {
       points.free();
     }
-
-    const publicSignals = Array.from({ length: nPublic }, (_, i) =>
-      readBigintLE(heap.bytes, this.#values + (i + 1) * FIELD_SIZE, FIELD_SIZE).toString(),
-    );
-    signal?.throwIfAborted();
-    if (selfCheck) this.#check(proof, publicSignals, onProgress);
-    return { proof, publicSignals };
-  }
-
-  #check(proof: ProofJson, publicSignals: string[], onProgress: OnProgress | undefined): void {
-    const stage = new Stage(onProgress, "check", 1);
-    const vk = this.#key.preparedVerifyingKey();
-    try {
-      assertValid(vk, publicSignals, proof);
-    } catch (cause) {
-      if (!(cause instanceof VerifierError)) throw cause;
-      throw new ProverError("the witness does not satisfy the circuit of the key, or the key is inconsistent", {
-        code: "WITNESS_UNSATISFIED",
-        where: `${this.#key.name}, ${this.#witness}`,
-        cause,
-      });
-    }
-    stage.advance();
   }
 
   /** Three rounds: rows and outer layers by columns; blocks; outer layers back and the scalars by columns. */
@@ -249,7 +282,7 @@ class Run {
     const { header, memory } = this.#key;
     const { power } = header;
     const { matrices } = memory;
-    const polynomial = () => this.#alloc(Math.max(1, 2 ** (power - 1)) * this.#key.engine.pairBytes);
+    const polynomial = () => this.#space.alloc(Math.max(1, 2 ** (power - 1)) * this.#key.engine.pairBytes);
     const [a, b, c] = [polynomial(), polynomial(), polynomial()];
     const transform = transformOf(power, memory);
     const { parts, block } = transform;

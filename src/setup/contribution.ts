@@ -1,5 +1,7 @@
 /**
- * The contributions section of a development key: one contribution whose name says what the key is, with the proof of
+ * Contributions: proofs that whoever changed a key's secret knew the factor, each bound to all before it by a hash.
+ *
+ * The contributions section of a development zkey holds one contribution whose name says what the key is, with the proof of
  * knowledge of delta that phase 2 of a snarkjs ceremony demands, so that anybody can see whose key it is and go on from it.
  *
  * The proof is that of Bowe, Gabizon and Miers (eprint 2017/1050): s·G1 and δ·s·G1 go into a transcript, the transcript is
@@ -7,6 +9,10 @@
  *
  * What it does not prove: anything about tau, alpha and beta. There is no phase 1 (`.ptau`) for this key, so
  * `snarkjs zkey verify` has nothing to compare it with; and the circuit hash is one of our own, see {@link circuitHash}.
+ *
+ * Contributions to the σ of a commitment key carry Schnorr's proof instead, over G2: a proof like that of delta publishes
+ * a pair (S, σ·S) in G1, and what makes commitments binding is that no such pair is known but for sums of the IC points
+ * that are committed to.
  *
  * @module
  */
@@ -16,6 +22,7 @@ import { blake2b } from "@noble/hashes/blake2.js";
 import { concatBytes } from "../formats/binfile.js";
 import {
   bigintToBytesLE,
+  encodeG2,
   FQ_MODULUS,
   type Fq2,
   FR_MODULUS,
@@ -23,6 +30,7 @@ import {
   type G2Affine,
   readBigintLE,
 } from "../formats/bn254.js";
+import { type CkeyContribution, encodeName } from "../formats/ckey.js";
 import type { ZkeyContribution } from "../formats/zkey.js";
 import { randomScalar } from "../prover/random.js";
 import { invMod, powMod } from "../prover/wasm/constants.js";
@@ -53,7 +61,12 @@ export function circuitHash(parts: readonly Uint8Array[]): Uint8Array {
 export function blindingScalar(trapdoors?: Trapdoors): bigint {
   if (trapdoors === undefined) return randomScalar();
   const { tau, alpha, beta, delta } = trapdoors;
-  const seed = hash512(text("chunkproof test key"), ...[tau, alpha, beta, delta].map((k) => bigintToBytesLE(k, 32)));
+  return derivedScalar("chunkproof test key", [tau, alpha, beta, delta]);
+}
+
+/** A scalar from 1 to r - 1 that depends on these numbers: no secret unless they are. */
+export function derivedScalar(label: string, secrets: readonly bigint[]): bigint {
+  const seed = hash512(text(label), ...secrets.map((k) => bigintToBytesLE(k, 32)));
   return (readBigintLE(seed, 0, 64) % (FR_MODULUS - 1n)) + 1n;
 }
 
@@ -71,6 +84,61 @@ export function developmentContribution(hash: Uint8Array, delta: bigint, s: bigi
     name: CONTRIBUTION_NAME,
   };
 }
+
+/**
+ * What the first contribution to the σ of a key starts from: everything that the key's points depend on, but for σ.
+ *
+ * @param zkeyDigest 64 bytes.
+ */
+export function commitmentHash(zkeyDigest: Uint8Array, nStatement: number, nCommitted: number): Uint8Array {
+  const counts = [nStatement, nCommitted].map((n) => bigintToBytesLE(BigInt(n), 4));
+  return hash512(text("chunkproof commitment key"), zkeyDigest, ...counts);
+}
+
+/**
+ * The contribution that multiplies σ by `factor`.
+ *
+ * @param before transcript of the contribution before, or {@link commitmentHash}.
+ * @param sigmaBefore σ·G2 before it; of a new key the generator.
+ * @param k a secret scalar, not 0, never used again: with two responses for one k the factor is known.
+ */
+export function commitmentContribution(
+  before: Uint8Array,
+  sigmaBefore: G2Affine,
+  factor: bigint,
+  k: bigint,
+  name: string,
+): CkeyContribution {
+  const base = bn254.G2.Point.fromAffine(sigmaBefore);
+  const sigmaAfter = base.multiply(factor).toAffine();
+  const nonce = base.multiply(k).toAffine();
+  const transcript = commitmentTranscript(before, { sigmaAfter, nonce, name }, sigmaBefore);
+  const response = (k + challengeOf(transcript) * factor) % FR_MODULUS;
+  return { sigmaAfter, nonce, response, transcript, name };
+}
+
+/** Whether the contribution stands behind `before` and `sigmaBefore`, and its maker knew the factor. */
+export function provesFactor(contribution: CkeyContribution, before: Uint8Array, sigmaBefore: G2Affine): boolean {
+  const { sigmaAfter, nonce, response, transcript } = contribution;
+  const expected = commitmentTranscript(before, contribution, sigmaBefore);
+  if (expected.some((byte, i) => byte !== transcript[i])) return false;
+  const { Point } = bn254.G2;
+  const right = Point.fromAffine(nonce).add(Point.fromAffine(sigmaAfter).multiplyUnsafe(challengeOf(transcript)));
+  return Point.fromAffine(sigmaBefore).multiplyUnsafe(response).equals(right);
+}
+
+function commitmentTranscript(
+  before: Uint8Array,
+  { sigmaAfter, nonce, name }: Pick<CkeyContribution, "sigmaAfter" | "nonce" | "name">,
+  sigmaBefore: G2Affine,
+): Uint8Array {
+  // every part but the last has a length of its own
+  const points = [sigmaBefore, sigmaAfter, nonce].map(encodeG2);
+  return hash512(text("chunkproof sigma"), before, ...points, encodeName(name, "new contribution"));
+}
+
+/** 512 bits mod r: the bias is below 2^-250. */
+const challengeOf = (transcript: Uint8Array): bigint => readBigintLE(transcript, 0, 64) % FR_MODULUS;
 
 /** x and y, 32 bytes each, big-endian and not in Montgomery form: how transcripts hash points of G1. */
 function uncompressed({ x, y }: G1Affine): Uint8Array {

@@ -36,7 +36,7 @@ import { blindingScalar, circuitHash, developmentContribution } from "./contribu
 import { evaluate, evaluationUnits } from "./evaluate.js";
 import { planSetup } from "./plan.js";
 import { allocateSections, makePoints, pointUnits } from "./points.js";
-import { chooseTrapdoors, type Trapdoors } from "./trapdoors.js";
+import { chooseTrapdoors, type Phase1, type Trapdoors } from "./trapdoors.js";
 
 /** What has to be said wherever such a key is made or used. */
 export const DEVELOPMENT_WARNING =
@@ -53,6 +53,8 @@ export interface SetupOptions {
   readonly onProgress?: OnProgress | undefined;
   /** Most bytes of memory to take in all: the circuit, the work and the key. Default: no limit. */
   readonly maxMemory?: number | undefined;
+  /** τ, α and β of all keys of a set, from `createPhase1`; δ is drawn for each key. Default: drawn for this key too. */
+  readonly shared?: Phase1 | undefined;
   /**
    * FOR TESTS ONLY: trapdoors to use instead of secret random ones. The key is then the same in every run, byte by byte,
    * and everybody who knows these numbers can forge proofs for it. Refused unless {@link insecureDeterministic} is set.
@@ -104,7 +106,7 @@ export interface SetupResult {
  *   `WORKER_FAILED`; `signal.reason`.
  */
 export async function setup(r1cs: Source, options: SetupOptions = {}): Promise<SetupResult> {
-  const { signal, onProgress, maxMemory = Number.POSITIVE_INFINITY, randomness } = options;
+  const { signal, onProgress, maxMemory = Number.POSITIVE_INFINITY, randomness, shared } = options;
   signal?.throwIfAborted();
   const threads = resolveThreads(options.threads);
   checkOptions(options, maxMemory);
@@ -115,7 +117,7 @@ export async function setup(r1cs: Source, options: SetupOptions = {}): Promise<S
   signal?.throwIfAborted();
   const plan = planSetup(circuit, threads, maxMemory);
   const { power, domainSize, nVars, nPublic, nConstraints } = plan;
-  const trapdoors = chooseTrapdoors(power, randomness);
+  const trapdoors = chooseTrapdoors(power, randomness, shared);
   const sections = allocateSections(circuit.name, plan);
 
   const engine = await Engine.create({ threads }, true);
@@ -159,13 +161,26 @@ export async function setup(r1cs: Source, options: SetupOptions = {}): Promise<S
   };
 }
 
-function checkOptions({ randomness, insecureDeterministic = false }: SetupOptions, maxMemory: number): void {
-  const refuse = (where: string, expected: string) =>
-    new SetupError("bad option", { code: "SETUP_OPTIONS", where, expected });
-  if (typeof maxMemory !== "number" || !(maxMemory > 0)) throw refuse("maxMemory", "a positive number of bytes");
-  if ((randomness !== undefined) !== insecureDeterministic) {
-    throw refuse("randomness", "randomness and insecureDeterministic: true together, in tests only, or neither");
+function checkOptions(options: SetupOptions, maxMemory: number): void {
+  if (typeof maxMemory !== "number" || !(maxMemory > 0)) throw badOption("maxMemory", "a positive number of bytes");
+  checkRandomness(options);
+  if (options.shared !== undefined && options.randomness !== undefined) {
+    throw badOption("shared", "shared or randomness, not both");
   }
+}
+
+/** The error for an option that cannot be taken. */
+export const badOption = (where: string, expected: string): SetupError =>
+  new SetupError("bad option", { code: "SETUP_OPTIONS", where, expected });
+
+/** Holds that nobody makes a key of known secrets unawares. @throws SetupError `SETUP_OPTIONS`. */
+export function checkRandomness(options: {
+  readonly randomness?: unknown;
+  readonly insecureDeterministic?: boolean | undefined;
+}): void {
+  const { randomness, insecureDeterministic = false } = options;
+  if ((randomness !== undefined) === insecureDeterministic) return;
+  throw badOption("randomness", "randomness and insecureDeterministic: true together, in tests only, or neither");
 }
 
 type HeaderPoints = Pick<ZkeyHeader, "alpha1" | "beta1" | "delta1" | "beta2" | "gamma2" | "delta2">;

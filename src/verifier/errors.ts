@@ -45,7 +45,8 @@ export class ChunkproofError extends Error {
 
 /**
  * Why the verifier refused something. The prefix names the culprit: `VK_` the verifying key, `SIGNALS_` the public
- * signals, `PROOF_` the proof, `BATCH_` the list given to `verifyBatch`, `TX_` a transaction, `HEADER_` a block header.
+ * signals, `PROOF_` the proof, `BATCH_` the list given to `verifyBatch` or `verifyChunks`, `KEYSET_` a
+ * set of chunk verifying keys, `CHUNK_` the proof of a chunk, `TX_` a transaction, `HEADER_` a block header.
  *
  * | suffix                  | meaning                                                                                  |
  * | ----------------------- | ---------------------------------------------------------------------------------------- |
@@ -61,6 +62,15 @@ export class ChunkproofError extends Error {
  * | `NO_CONTRIBUTION`       | delta = ±gamma: no phase-2 contribution, so anyone can forge proofs for this key         |
  * | `INVALID`               | everything is well-formed, but the pairing equation fails                                |
  * | `EMPTY`                 | nothing to verify                                                                        |
+ * | `VERSION`               | written by another version of the format                                                 |
+ * | `GAMMA`                 | gamma is not the generator of G2, so P doesn't say what D is                             |
+ * | `PHASE1`                | keys of one set differ in alpha or beta                                                  |
+ * | `DUPLICATE`             | two keys of a set have the same name                                                     |
+ * | `INSECURE`              | development keys, which need `allowInsecure`                                             |
+ * | `DIGEST`                | a good set of keys, but none that the caller accepts                                     |
+ * | `LAYOUT`                | the key set has no key of that index                                                     |
+ * | `CHALLENGES`            | alpha or beta is no number below r                                                       |
+ * | `COMMITMENT`            | P isn't σ·D: nobody who made this commitment knew what is in it                          |
  *
  * | code                    | meaning                                                                                  |
  * | ----------------------- | ---------------------------------------------------------------------------------------- |
@@ -107,6 +117,31 @@ export type VerifierErrorCode =
   | "BATCH_MALFORMED"
   | "BATCH_EMPTY"
   | "BATCH_INCONSISTENT"
+  | "KEYSET_MALFORMED"
+  | "KEYSET_VERSION"
+  | "KEYSET_PROTOCOL"
+  | "KEYSET_CURVE"
+  | "KEYSET_NON_CANONICAL"
+  | "KEYSET_NPUBLIC_MISMATCH"
+  | "KEYSET_POINT_NOT_ON_CURVE"
+  | "KEYSET_POINT_NOT_IN_SUBGROUP"
+  | "KEYSET_POINT_AT_INFINITY"
+  | "KEYSET_GAMMA"
+  | "KEYSET_PHASE1"
+  | "KEYSET_NO_CONTRIBUTION"
+  | "KEYSET_POINTS_COINCIDE"
+  | "KEYSET_DUPLICATE"
+  | "KEYSET_INSECURE"
+  | "KEYSET_DIGEST"
+  | "CHUNK_MALFORMED"
+  | "CHUNK_NON_CANONICAL"
+  | "CHUNK_POINT_NOT_ON_CURVE"
+  | "CHUNK_POINT_NOT_IN_SUBGROUP"
+  | "CHUNK_POINT_AT_INFINITY"
+  | "CHUNK_LAYOUT"
+  | "CHUNK_CHALLENGES"
+  | "CHUNK_COMMITMENT"
+  | "CHUNK_INVALID"
   | "TX_MALFORMED"
   | "TX_TYPE"
   | "TX_CHAIN_ID"

@@ -13,7 +13,8 @@
  * @module
  */
 
-export { type BatchItem, type BatchResult, verifyBatch } from "./batch.js";
+export { type BatchItem, verifyBatch } from "./batch.js";
+export type { BatchResult } from "./batching.js";
 export {
   ChunkproofError,
   type ErrorDetails,

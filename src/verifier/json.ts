@@ -15,8 +15,8 @@
 
 import { VerifierError, type VerifierErrorCode } from "./errors.js";
 
-/** Which of the three inputs is being read; also the first part of `where` in errors. */
-export type Subject = "vk" | "publicSignals" | "proof";
+/** Which input is being read; also the first part of `where` in errors. */
+export type Subject = "vk" | "publicSignals" | "proof" | "keySet" | "chunk";
 
 type Fault =
   | "MALFORMED"
@@ -26,9 +26,11 @@ type Fault =
   | "POINT_NOT_ON_CURVE"
   | "POINT_NOT_IN_SUBGROUP"
   | "POINT_AT_INFINITY"
-  | "COUNT";
+  | "COUNT"
+  | "VERSION"
+  | "LAYOUT";
 
-const PREFIX = { vk: "VK", publicSignals: "SIGNALS", proof: "PROOF" } as const;
+const PREFIX = { vk: "VK", publicSignals: "SIGNALS", proof: "PROOF", keySet: "KEYSET", chunk: "CHUNK" } as const;
 
 /** Builds the error `<prefix of subject>_<fault>` for the field at `path`, e.g. `.pi_a[0]`. */
 export function fault(

@@ -1,6 +1,6 @@
 import { bn254 } from "@noble/curves/bn254.js";
 import { describe, expect, it } from "vitest";
-import { GLV_BETA, GLV_LAMBDA } from "../../../src/verifier/batch.js";
+import { GLV_BETA, GLV_LAMBDA } from "../../../src/verifier/batching.js";
 import type { Fq2 } from "../../../src/verifier/fq2.js";
 import { BN_X, isNeutral, millerLines, millerLoop } from "../../../src/verifier/pairing.js";
 import { Q, R, scalarSource } from "../../support/groth16.js";
