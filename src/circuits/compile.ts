@@ -9,10 +9,11 @@
  */
 
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { type R1cs, readR1cs } from "../formats/r1cs.js";
 import { CircuitError } from "./errors.js";
@@ -51,7 +52,8 @@ interface Circom {
 export function findCircom(): Circom {
   const require = createRequire(import.meta.url);
   try {
-    return { program: require.resolve("circom2/cli.js"), version: require("circom2/package.json").version };
+    const program = require.resolve("circom2/cli.js");
+    return { program, version: JSON.parse(readFileSync(join(dirname(program), "package.json"), "utf8")).version };
   } catch (cause) {
     throw new CircuitError("circuits are compiled with circom2, which is not installed: npm install circom2@0.2.23", {
       code: "CIRCOM_MISSING",

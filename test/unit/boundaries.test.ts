@@ -124,7 +124,7 @@ describe("import boundaries", () => {
       .filter(({ from }) => inside(from, "verifier"))
       .filter(({ specifier, to }) => {
         if (/^@noble\/(curves|hashes)\/[\w./-]+$/.test(specifier)) return false;
-        return !(specifier.startsWith("./") && to.every((file) => inside(file, "verifier")));
+        return !(/^\.\.?\//.test(specifier) && to.every((file) => inside(file, "verifier")));
       });
     expect(strays.map(show)).toEqual([]);
   });
@@ -141,10 +141,14 @@ describe("import boundaries", () => {
     ]) {
       expect(name).toMatch(gpl);
     }
-    expect(edges.filter(({ specifier }) => gpl.test(specifier)).map(show)).toEqual([]);
+    // circom2 runs as a program of its own; only where it lies is looked up
+    const program = ({ from, specifier }: Edge) =>
+      from === join("src", "circuits", "compile.ts") && specifier === "circom2/cli.js";
+    expect(edges.filter((edge) => gpl.test(edge.specifier) && !program(edge)).map(show)).toEqual([]);
   });
 
-  it("src/prover reaches nothing in src/cli, not even indirectly", () => {
-    expect([...reachable("prover")].filter((file) => inside(file, "cli"))).toEqual([]);
+  it("src/prover knows nothing of the EVM or of the command line, not even indirectly", () => {
+    const above = ["trace", "rows", "block", "circuits", "cli"];
+    expect([...reachable("prover")].filter((file) => above.some((folder) => inside(file, folder)))).toEqual([]);
   });
 });
