@@ -657,6 +657,8 @@ function divisionByZero(plan: SolverPlan, slot: number): SolverError {
 /**
  * Replaces numbers by their inverses, multiples of r by 0: Montgomery's trick, three multiplications each.
  *
+ * Half of a solver's time (350 ns a multiplication). Barrett's reduction with bigints gains a tenth of that: not worth it.
+ *
  * @param numbers any integers.
  */
 function invertBatch(numbers: bigint[], from: number, to: number): void {
