@@ -4,17 +4,14 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { cachedCircuit } from "../../src/circuits/cache.js";
 import { checkWitness } from "../../src/circuits/check.js";
-import { compileLayout, findCircom } from "../../src/circuits/compile.js";
 import { planSolver, type SolverPlan, solve } from "../../src/circuits/solver.js";
-import { CIRCUITS, columnsOf } from "../../src/circuits/sources.js";
+import { columnsOf } from "../../src/circuits/sources.js";
 import { FR_MODULUS, readBigintLE } from "../../src/formats/bn254.js";
-import { type R1cs, readR1cs } from "../../src/formats/r1cs.js";
+import type { R1cs } from "../../src/formats/r1cs.js";
 import { messagesOf } from "../../src/rows/machine.js";
 import type { RowTemplate } from "../../src/rows/row.js";
 import { busSum, type Message } from "../../src/verifier/bus.js";
@@ -27,27 +24,11 @@ export interface RowCircuit {
   readonly plan: SolverPlan;
 }
 
-const CACHE = join(ROOT, ".cache", "rows");
-
-async function sourceDigest(): Promise<string> {
-  const hash = createHash("sha256").update(findCircom().version);
-  for (const name of (await readdir(CIRCUITS, { recursive: true })).sort()) {
-    if (name.endsWith(".circom")) hash.update(name).update(await readFile(join(CIRCUITS, name)));
-  }
-  return hash.digest("hex").slice(0, 16);
-}
+const CACHE = join(ROOT, ".cache");
 
 /** The circuit of `count` rows of one template, compiled once for each state of the sources. */
 export async function rowCircuit(row: string, count = 1): Promise<RowCircuit> {
-  const path = join(CACHE, `${row}-${count}-${await sourceDigest()}.r1cs`);
-  if (!existsSync(path)) {
-    const { bytes } = await compileLayout({ name: row, power: 16, rows: { [row]: count } });
-    await mkdir(CACHE, { recursive: true });
-    const temporary = `${path}.${process.pid}`;
-    await writeFile(temporary, bytes);
-    await rename(temporary, path);
-  }
-  const r1cs = await readR1cs(path);
+  const { r1cs } = await cachedCircuit({ name: `${row}-${count}`, power: 16, rows: { [row]: count } }, CACHE);
   return { r1cs, plan: planSolver(r1cs) };
 }
 
@@ -88,7 +69,14 @@ export function nameOf({ tag, coordinates, multiplicity }: Message): string {
   return `${multiplicity} ${tag} ${coordinates.map(canonical).join()}`;
 }
 
-const RANGES: Record<string, bigint> = { RANGE_4: 4n, RANGE_5: 5n, RANGE_9: 9n, RANGE_10: 10n, RANGE_15: 15n, RANGE_16: 16n };
+const RANGES: Record<string, bigint> = {
+  RANGE_4: 4n,
+  RANGE_5: 5n,
+  RANGE_9: 9n,
+  RANGE_10: 10n,
+  RANGE_15: 15n,
+  RANGE_16: 16n,
+};
 
 /** Cells and tokens a row sends and receives, and requests to tables that have given contents. */
 function fixedMessages(template: RowTemplate, columns: readonly bigint[]): string[] {
