@@ -1,0 +1,352 @@
+/**
+ * From a trace to rows: replays every transaction on the {@link Machine}, plays BEGIN and END of each as the verifier will
+ * (docs/protocol.md, section 7), and writes down the claims.
+ *
+ * @module
+ */
+
+import { assignFailure, assignStep, type Frame } from "../rows/index.js";
+import { Machine, type Rows } from "../rows/machine.js";
+import { assignSink } from "../rows/sink.js";
+import { assignSinkjournal } from "../rows/sinkjournal.js";
+import type { Trace, TraceExecution, TraceStep } from "../trace/format.js";
+import type { BalanceClaim, BlockClaims, CellClaims, EndClaim, TransactionClaims } from "../verifier/claims.js";
+import { Code } from "../verifier/ethereum/code.js";
+import { effectiveGasPrice, recoverSender, type Transaction } from "../verifier/ethereum/transaction.js";
+import { bytesToUint, EMPTY_CODE_HASH, joinHalves, keccak, wordHalves } from "../verifier/ethereum/words.js";
+import { BlockError } from "./errors.js";
+import { type PreAccount, type Prepared, prepareBlock } from "./prepare.js";
+
+/** A block as rows and claims; multiplicities of lookups are still to be counted. */
+export interface BuiltBlock extends Prepared {
+  readonly rows: Rows;
+  readonly claims: Omit<BlockClaims, "lookups">;
+  /** Steps of the EVM. */
+  readonly steps: number;
+}
+
+const addressKey = (address: bigint): string => `${address}`;
+const slotKey = (address: bigint, slot: bigint): string => `${address}:${slot}`;
+const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/**
+ * Assigns the rows of a block.
+ *
+ * @throws BlockError `BLOCK_PRESTATE`, `BLOCK_TRACE`; VerifierError where a transaction or the header is not what it must
+ *   be; RowError.
+ */
+export function buildBlock(trace: Trace): BuiltBlock {
+  return new Builder(prepareBlock(trace), trace).build();
+}
+
+/** One block under way. */
+class Builder {
+  readonly #machine = new Machine({ clk: 0n, ctx: 0n, code: 0n, pc: 0n, sp: 0n, gas: 0n, msize: 0n });
+  readonly #prepared: Prepared;
+  readonly #executions: readonly TraceExecution[];
+  readonly #touched = { balances: new Set<bigint>(), nonces: new Set<bigint>(), accounts: new Set<bigint>() };
+  #steps = 0;
+
+  constructor(prepared: Prepared, trace: Trace) {
+    this.#prepared = prepared;
+    this.#executions = trace.executions;
+  }
+
+  build(): BuiltBlock {
+    const { transactions, accounts } = this.#prepared;
+    for (const { address, storage } of accounts.values()) {
+      for (const [slot, value] of storage) this.#giveSlot(address, slot, { value, original: value, lastTx: 0n }, 0n);
+    }
+    let start = 1n;
+    const claims = transactions.map((tx, i) => {
+      const { claim, end } = this.#transaction(tx, BigInt(i + 1), start, this.#executions[i]!);
+      start = end + 1n;
+      return claim;
+    });
+    return {
+      ...this.#prepared,
+      rows: this.#machine.rows,
+      claims: { preState: this.#prepared.preState, transactions: claims, cells: this.#cells() },
+      steps: this.#steps,
+    };
+  }
+
+  #account(address: bigint): PreAccount {
+    const account = this.#prepared.accounts.get(address);
+    if (account !== undefined) return account;
+    throw new BlockError("the trace lacks an account that the block touches", {
+      code: "BLOCK_PRESTATE",
+      where: `0x${address.toString(16).padStart(40, "0")}`,
+    });
+  }
+
+  #giveBalance(address: bigint, balance: bigint, now: bigint): void {
+    const [hi, lo] = wordHalves(balance);
+    this.#machine.give("BALANCE", addressKey(address), { address, hi, lo }, now);
+  }
+
+  /** Takes a balance and puts another in its place. */
+  #balance(address: bigint, now: bigint, change: (balance: bigint) => bigint): BalanceClaim {
+    if (!this.#touched.balances.has(address)) {
+      this.#touched.balances.add(address);
+      this.#giveBalance(address, this.#account(address).balance, 0n);
+    }
+    const { hi, lo, tOld } = this.#machine.take("BALANCE", addressKey(address), now);
+    const balance = joinHalves(hi, lo);
+    this.#giveBalance(address, change(balance), now);
+    return { balance, t: tOld };
+  }
+
+  #giveSlot(
+    address: bigint,
+    slot: bigint,
+    { value, original, lastTx }: { value: bigint; original: bigint; lastTx: bigint },
+    now: bigint,
+  ): void {
+    const [slotHi, slotLo] = wordHalves(slot);
+    const [valueHi, valueLo] = wordHalves(value);
+    const [origHi, origLo] = wordHalves(original);
+    const fields = { slotHi, slotLo, lastTx, address, valueHi, valueLo, origHi, origLo };
+    this.#machine.give("STORAGE", slotKey(address, slot), fields, now);
+  }
+
+  #transaction(
+    tx: Transaction,
+    T: bigint,
+    start: bigint,
+    execution: TraceExecution,
+  ): { claim: TransactionClaims; end: bigint } {
+    const m = this.#machine;
+    const { header } = this.#prepared;
+    const t = (port: bigint) => 16n * start + port;
+    const sender = recoverSender(tx, `transaction ${T}`);
+    const price = effectiveGasPrice(tx, header.baseFeePerGas, `transaction ${T}`);
+
+    const senderBalance = this.#balance(sender, t(0n), (balance) => balance - tx.gasLimit * price);
+    if (!this.#touched.nonces.has(sender)) {
+      this.#touched.nonces.add(sender);
+      m.give("NONCE", addressKey(sender), { address: sender, nonce: this.#account(sender).nonce, createdTx: 0n }, 0n);
+    }
+    const { nonce, createdTx, tOld: nonceTime } = m.take("NONCE", addressKey(sender), t(0n));
+    m.give("NONCE", addressKey(sender), { address: sender, nonce: nonce + 1n, createdTx }, t(0n));
+
+    const warm = new Set([sender, tx.to, header.beneficiary, ...tx.accessList.map(({ address }) => address)]);
+    const accounts = [...warm].sort(ascending).map((address) => {
+      if (!this.#touched.accounts.has(address)) {
+        this.#touched.accounts.add(address);
+        const [hashHi, hashLo] = wordHalves(this.#account(address).codeHash);
+        m.give("ACCOUNT", addressKey(address), { address, lastTx: 0n, hashHi, hashLo }, 0n);
+      }
+      const { lastTx, hashHi, hashLo, tOld } = m.take("ACCOUNT", addressKey(address), t(1n));
+      m.give("ACCOUNT", addressKey(address), { address, lastTx: T, hashHi, hashLo }, t(1n));
+      return { codeHash: joinHalves(hashHi, hashLo), lastTx, t: tOld };
+    });
+    const slots = this.#warmSlots(tx, T, t(1n));
+
+    const before = joinHalves(...this.#halves(sender));
+    this.#balance(sender, t(2n), (balance) => balance - tx.value);
+    const recipient = this.#balance(tx.to, t(3n), (balance) => balance + tx.value);
+    const codeHash = this.#account(tx.to).codeHash;
+
+    let end: EndClaim | undefined;
+    if (codeHash !== EMPTY_CODE_HASH) {
+      for (const [j, address, balance, port] of [
+        [0n, sender, before, 2n],
+        [1n, tx.to, recipient.balance, 3n],
+      ] as const) {
+        const [valueHi, valueLo] = wordHalves(balance);
+        const none = { slotHi: 0n, slotLo: 0n, lastTx: 0n, origHi: 0n, origLo: 0n };
+        m.give("JOURNAL", `${T}:${j}`, { T, j, space: 2n, address, valueHi, valueLo, ...none }, t(port));
+      }
+      m.give("JRN", `${T}`, { T, j: 2n }, t(3n));
+      m.give("REFUND", `${T}`, { T, value: 0n }, t(3n));
+      m.give("LOGS", `${T}`, { T, n: 0n }, t(3n));
+      end = this.#execute(tx, T, start, sender, price, codeHash, execution);
+    } else if (execution.steps.length > 0) {
+      throw new BlockError("steps, but no code at the recipient", { code: "BLOCK_TRACE", where: `transaction ${T}` });
+    }
+
+    const clk = end === undefined ? start + 2n : end.clk + 1n;
+    const left = end === undefined ? tx.gasLimit - tx.intrinsicGas : end.gas;
+    const used = tx.gasLimit - left;
+    const counter = end?.refund.value ?? 0n;
+    const refund = counter < used / 5n ? counter : used / 5n;
+    const [at1, at2] = [16n * clk + 1n, 16n * clk + 2n];
+    const endSenderBalance = this.#balance(sender, at1, (balance) => balance + (left + refund) * price);
+    const fee = (used - refund) * (price - header.baseFeePerGas);
+    const coinbaseBalance = this.#balance(header.beneficiary, at2, (balance) => balance + fee);
+    return {
+      claim: {
+        senderBalance,
+        senderNonce: { nonce, createdTx, t: nonceTime },
+        accounts,
+        slots,
+        recipientBalance: tx.to === sender ? undefined : recipient,
+        end,
+        endSenderBalance,
+        coinbaseBalance: header.beneficiary === sender ? undefined : coinbaseBalance,
+      },
+      end: clk,
+    };
+  }
+
+  #halves(address: bigint): [bigint, bigint] {
+    const { hi, lo } = this.#machine.peek("BALANCE", addressKey(address));
+    return [hi, lo];
+  }
+
+  #warmSlots(tx: Transaction, T: bigint, now: bigint): TransactionClaims["slots"] {
+    const keys = new Map<string, readonly [bigint, bigint]>();
+    for (const { address, storageKeys } of tx.accessList) {
+      for (const slot of storageKeys) keys.set(slotKey(address, slot), [address, slot]);
+    }
+    return [...keys]
+      .sort(([, a], [, b]) => ascending(a[0], b[0]) || ascending(a[1], b[1]))
+      .map(([key, [address, slot]]) => {
+        if (!this.#machine.has("STORAGE", key)) {
+          throw new BlockError("the trace lacks a slot of an access list", { code: "BLOCK_PRESTATE", where: key });
+        }
+        const { valueHi, valueLo, origHi, origLo, lastTx, tOld } = this.#machine.take("STORAGE", key, now);
+        const value = joinHalves(valueHi, valueLo);
+        this.#giveSlot(address, slot, { value, original: value, lastTx: T }, now);
+        return { value, original: joinHalves(origHi, origLo), lastTx, t: tOld };
+      });
+  }
+
+  /** Runs the recipient's code. */
+  #execute(
+    tx: Transaction,
+    T: bigint,
+    start: bigint,
+    sender: bigint,
+    price: bigint,
+    codeHash: bigint,
+    { steps }: TraceExecution,
+  ): EndClaim {
+    const m = this.#machine;
+    const bytes = this.#prepared.codes.get(codeHash);
+    if (bytes === undefined || keccak(bytes) !== codeHash) {
+      throw new BlockError("the trace lacks the code of a recipient", {
+        code: "BLOCK_PRESTATE",
+        where: `transaction ${T}`,
+      });
+    }
+    const ctx = start + 1n;
+    for (let i = 0; 32 * i < tx.data.length; i++) {
+      const word = new Uint8Array(32);
+      word.set(tx.data.subarray(32 * i, 32 * i + 32));
+      const [hi, lo] = wordHalves(bytesToUint(word));
+      m.give("MEMORY", `${start}:${i}`, { ctx: start, index: BigInt(i), hi, lo }, 16n * start);
+    }
+    const frame: Frame = {
+      T,
+      ctx,
+      code: new Code(bytes),
+      caller: sender,
+      address: tx.to,
+      value: tx.value,
+      calldata: { ctx: start, length: BigInt(tx.data.length) },
+      origin: sender,
+      gasPrice: price,
+      header: this.#prepared.header,
+      chainId: this.#prepared.chainId,
+    };
+    const code = BigInt(this.#prepared.codeIds.get(codeHash)!);
+    m.enter({ clk: start + 2n, ctx, code, pc: 0n, sp: 0n, gas: tx.gasLimit - tx.intrinsicGas, msize: 0n });
+    if (steps.length === 0) {
+      throw new BlockError("no steps, though the recipient has code", {
+        code: "BLOCK_TRACE",
+        where: `transaction ${T}`,
+      });
+    }
+    let ended: { status: bigint; gas: bigint; clk: bigint } | undefined;
+    for (const [i, step] of steps.entries()) {
+      const where = `transaction ${T}, step ${i}`;
+      if (ended !== undefined) throw new BlockError("a step after the end", { code: "BLOCK_TRACE", where });
+      this.#compare(step, where);
+      ended = assignStep(m, frame, step.op);
+      this.#steps++;
+    }
+    if (ended === undefined) {
+      throw new BlockError("the execution does not end", { code: "BLOCK_TRACE", where: `transaction ${T}` });
+    }
+    if (ended.status === 0n) ended = assignFailure(m, frame);
+    const end = this.#close(T, ended);
+    for (const { cell } of m.live("STACK")) assignSink(m, "STACK", cell);
+    for (const { cell } of m.live("MEMORY")) assignSink(m, "MEMORY", cell);
+    for (const { cell } of m.live("JOURNAL")) assignSinkjournal(m, cell);
+    return end;
+  }
+
+  /** The machine must be where the trace is. */
+  #compare({ pc, op, gas, stack, memorySize }: TraceStep, where: string): void {
+    const at = this.#machine.registers;
+    const expected: Record<string, bigint> = {
+      pc: BigInt(pc),
+      gas,
+      sp: BigInt(stack.length),
+      msize: BigInt(memorySize),
+    };
+    for (const [name, value] of Object.entries(expected)) {
+      const got = at[name as keyof typeof at];
+      if (got !== value) {
+        throw new BlockError("the rows do not follow the trace", {
+          code: "BLOCK_TRACE",
+          where: `${where} (opcode 0x${op.toString(16)}): ${name}`,
+          expected: String(value),
+          got: String(got),
+        });
+      }
+    }
+  }
+
+  #close(T: bigint, { status, gas, clk }: { status: bigint; gas: bigint; clk: bigint }): EndClaim {
+    const m = this.#machine;
+    const now = 16n * (clk + 1n);
+    const journal = m.take("JRN", `${T}`, now);
+    const refund = m.take("REFUND", `${T}`, now);
+    const logs = m.take("LOGS", `${T}`, now);
+    return {
+      clk,
+      status,
+      gas,
+      journal: { j: journal.j, t: journal.tOld },
+      refund: { value: refund.value, t: refund.tOld },
+      logs: { n: logs.n, t: logs.tOld },
+    };
+  }
+
+  #cells(): CellClaims {
+    const m = this.#machine;
+    return {
+      balances: m
+        .live("BALANCE")
+        .map(({ cell: { address, hi, lo, t } }) => ({ address, balance: joinHalves(hi, lo), t }))
+        .sort((a, b) => ascending(a.address, b.address)),
+      nonces: m
+        .live("NONCE")
+        .map(({ cell: { address, nonce, createdTx, t } }) => ({ address, nonce, createdTx, t }))
+        .sort((a, b) => ascending(a.address, b.address)),
+      accounts: m
+        .live("ACCOUNT")
+        .map(({ cell: { address, hashHi, hashLo, lastTx, t } }) => ({
+          address,
+          codeHash: joinHalves(hashHi, hashLo),
+          lastTx,
+          t,
+        }))
+        .sort((a, b) => ascending(a.address, b.address)),
+      slots: m
+        .live("STORAGE")
+        .map(({ cell }) => ({
+          address: cell.address,
+          slot: joinHalves(cell.slotHi, cell.slotLo),
+          value: joinHalves(cell.valueHi, cell.valueLo),
+          original: joinHalves(cell.origHi, cell.origLo),
+          lastTx: cell.lastTx,
+          t: cell.t,
+        }))
+        .sort((a, b) => ascending(a.address, b.address) || ascending(a.slot, b.slot)),
+    };
+  }
+}

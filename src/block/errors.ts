@@ -1,0 +1,18 @@
+/**
+ * Errors of making block proofs.
+ *
+ * @module
+ */
+
+import { ChunkproofError, type ErrorDetails } from "../verifier/errors.js";
+
+/**
+ * A block could not be turned into chunks or proofs: `BLOCK_TRACE` (the rows do not end up where the trace does),
+ * `BLOCK_PRESTATE` (the trace lacks an account, code or slot), `BLOCK_LAYOUTS` (no layout has a row that the block needs),
+ * `BLOCK_KEYS`, `BLOCK_CHECK` (constraints or the bus do not hold).
+ */
+export class BlockError extends ChunkproofError {
+  constructor(message: string, details: ErrorDetails) {
+    super(message, details);
+  }
+}
