@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cachedCircuit } from "../../src/circuits/cache.js";
 import { checkWitness } from "../../src/circuits/check.js";
+import { SolverError } from "../../src/circuits/errors.js";
 import { planSolver, type SolverPlan, solve } from "../../src/circuits/solver.js";
 import { columnsOf } from "../../src/circuits/sources.js";
 import { FR_MODULUS, readBigintLE } from "../../src/formats/bn254.js";
