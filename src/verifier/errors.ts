@@ -46,7 +46,8 @@ export class ChunkproofError extends Error {
 /**
  * Why the verifier refused something. The prefix names the culprit: `VK_` the verifying key, `SIGNALS_` the public
  * signals, `PROOF_` the proof, `BATCH_` the list given to `verifyBatch` or `verifyChunks`, `KEYSET_` a
- * set of chunk verifying keys, `CHUNK_` the proof of a chunk, `TX_` a transaction, `HEADER_` a block header.
+ * set of chunk verifying keys, `CHUNK_` the proof of a chunk, `TX_` a transaction, `HEADER_` a block header, `BLOCK_` a
+ * block proof, `CLAIM_` what it claims, `BUS_` all of it together.
  *
  * | suffix                  | meaning                                                                                  |
  * | ----------------------- | ---------------------------------------------------------------------------------------- |
@@ -85,8 +86,32 @@ export class ChunkproofError extends Error {
  * | `HEADER_MALFORMED`      | not the canonical encoding of a header of Cancun                                         |
  * | `HEADER_INVALID`        | the header breaks a rule of Ethereum, alone or after its parent                          |
  * | `HEADER_UNSUPPORTED`    | withdrawals, blobs, or a blob fee that only this verifier refuses                        |
+ * | `HEADER_MISMATCH`       | a root, the bloom or the gas used isn't what follows from the block's contents           |
+ * | `TX_NONCE`              | not the nonce of its sender                                                              |
+ * | `TX_BALANCE`            | the sender can't pay, or a balance would reach 2^256                                     |
+ * | `TX_SENDER_CODE`        | the sender has code (EIP-3607)                                                           |
+ * | `TX_RECIPIENT`          | the recipient is a precompile, or has more code than the circuits count                  |
+ * | `TX_BLOCK_GAS`          | more gas than the transactions before leave in the block                                 |
+ * | `BLOCK_MALFORMED`       | not the one encoding of a block proof                                                    |
+ * | `BLOCK_VERSION`         | a block proof of another version of the format                                           |
+ * | `BLOCK_KEY_SET`         | a block proof for another set of keys                                                    |
+ * | `BLOCK_PRE_STATE`       | a block proof on another state than the replica's, which is no forgery                   |
+ * | `CLAIM_RANGE`           | a number of a block proof outside its bounds                                             |
+ * | `CLAIM_ORDER`           | a list that doesn't strictly ascend in its key, or has a key twice                       |
+ * | `CLAIM_COVER`           | a list lacks what the transactions touch, or has what they don't                         |
+ * | `CLAIM_PRESENCE`        | a claim is missing, or there is one that nothing needs                                   |
+ * | `CLAIM_SIZE`            | more entries, chunks or transactions than the block's gas pays for                       |
+ * | `CLAIM_TIME`            | a cell written when it is taken or later, or a clock beyond its bound                    |
+ * | `CLAIM_WARMTH`          | a cell that a later transaction is said to have touched                                  |
+ * | `CLAIM_CODE`            | a code hash that isn't the recipient's                                                   |
+ * | `CLAIM_END`             | gas left, refund or number of logs that no execution ends with                           |
+ * | `CLAIM_LOOKUP`          | an entry that the table doesn't have                                                     |
  *
- * `BUS_SINGULAR`: a message of a block has the fingerprint -alpha, which nobody meets by chance.
+ * `BUS_SINGULAR`: a message of a block has the fingerprint -alpha, which nobody meets by chance. `BUS_UNBALANCED`: what is
+ * sent isn't what is received: a step, a value or a time of the block is wrong, or a chunk is missing, foreign or there twice.
+ *
+ * `STATE_INVALID`, `OPTIONS_INVALID`: the caller's own state contradicts itself, or an option is not what it must be; thrown
+ * by `verifyBlock`, never part of a verdict.
  *
  * `RANDOMNESS_UNAVAILABLE`: `globalThis.crypto.getRandomValues` is missing or returns nothing but zeros, and without it no
  * batch can be checked. `BATCH_INCONSISTENT`: the batch was refused as a whole but none of its items was, or an item was not
@@ -153,7 +178,30 @@ export type VerifierErrorCode =
   | "HEADER_MALFORMED"
   | "HEADER_INVALID"
   | "HEADER_UNSUPPORTED"
+  | "HEADER_MISMATCH"
+  | "TX_NONCE"
+  | "TX_BALANCE"
+  | "TX_SENDER_CODE"
+  | "TX_RECIPIENT"
+  | "TX_BLOCK_GAS"
+  | "BLOCK_MALFORMED"
+  | "BLOCK_VERSION"
+  | "BLOCK_KEY_SET"
+  | "BLOCK_PRE_STATE"
+  | "CLAIM_RANGE"
+  | "CLAIM_ORDER"
+  | "CLAIM_COVER"
+  | "CLAIM_PRESENCE"
+  | "CLAIM_SIZE"
+  | "CLAIM_TIME"
+  | "CLAIM_WARMTH"
+  | "CLAIM_CODE"
+  | "CLAIM_END"
+  | "CLAIM_LOOKUP"
+  | "STATE_INVALID"
+  | "OPTIONS_INVALID"
   | "RANDOMNESS_UNAVAILABLE"
+  | "BUS_UNBALANCED"
   | "BUS_SINGULAR";
 
 /** {@link ErrorDetails} of the verifier: the code is one of a closed list. */
