@@ -87,10 +87,49 @@ template Registers() {
     pMsize <== b[8] * msize;
 }
 
-// A step of the machine: takes STATE at clk, gives STATE at clk + 1, both in mode RUN, and fetches its opcode:
-// CODE(code, pc; isInstr = 1, `fetch`). All inputs from pCtx on are powered; next* are those of the state given.
-// `fetch` = beta^10*class + beta^11*n + the immediate; the class is a constant of the row, or a one-hot sum of constants
-// whose flags add up to act.
+// Takes STATE at clk in mode RUN and fetches the opcode: CODE(code, pc; isInstr = 1, `fetch`). All inputs from pCtx on are
+// powered. `fetch` = beta^10*class + beta^11*n + the immediate; the class is a constant of the row, or a one-hot sum of
+// constants whose flags add up to act.
+template TakeState() {
+    signal input alpha;
+    signal input b[17];
+    signal input act;
+    signal input clk;
+    signal input pCtx, pCode, pPc, pSp, pGas, pMsize;
+    signal input fetch;
+    signal output y;
+
+    component taken = Fraction();
+    taken.alpha <== alpha;
+    taken.f <== clk + pCtx + pCode + pPc + pSp + pGas + pMsize + STATE() * b[16];
+    taken.m <== act;
+
+    component fetched = Fraction();
+    fetched.alpha <== alpha;
+    fetched.f <== pCode + pPc + fetch + b[12] + CODE() * b[16];
+    fetched.m <== act;
+
+    y <== fetched.y - taken.y;
+}
+
+// Gives STATE at clk + 1, where clk is that of the row, in mode 0 (RUN) or 1 (UNDO).
+template GiveState(mode) {
+    signal input alpha;
+    signal input b[17];
+    signal input act;
+    signal input clk;
+    signal input pCtx, pCode, pPc, pSp, pGas, pMsize;
+    signal output y;
+
+    component given = Fraction();
+    given.alpha <== alpha;
+    given.f <== clk + 1 + pCtx + pCode + pPc + pSp + pGas + pMsize + mode * b[9] + STATE() * b[16];
+    given.m <== act;
+    y <== given.y;
+}
+
+// A step of the machine: takes STATE at clk, gives STATE at clk + 1, both in mode RUN, and fetches its opcode; next* are
+// those of the state given.
 template Step() {
     signal input alpha;
     signal input b[17];
@@ -101,22 +140,18 @@ template Step() {
     signal input fetch;
     signal output y;
 
-    component taken = Fraction();
-    taken.alpha <== alpha;
-    taken.f <== clk + pCtx + pCode + pPc + pSp + pGas + pMsize + STATE() * b[16];
-    taken.m <== act;
+    component before = TakeState();
+    before.alpha <== alpha; before.b <== b; before.act <== act; before.clk <== clk;
+    before.pCtx <== pCtx; before.pCode <== pCode; before.pPc <== pPc; before.pSp <== pSp; before.pGas <== pGas;
+    before.pMsize <== pMsize;
+    before.fetch <== fetch;
 
-    component given = Fraction();
-    given.alpha <== alpha;
-    given.f <== clk + 1 + pCtx + pCode + nextPc + nextSp + nextGas + nextMsize + STATE() * b[16];
-    given.m <== act;
+    component after = GiveState(0);
+    after.alpha <== alpha; after.b <== b; after.act <== act; after.clk <== clk;
+    after.pCtx <== pCtx; after.pCode <== pCode; after.pPc <== nextPc; after.pSp <== nextSp; after.pGas <== nextGas;
+    after.pMsize <== nextMsize;
 
-    component fetched = Fraction();
-    fetched.alpha <== alpha;
-    fetched.f <== pCode + pPc + fetch + b[12] + CODE() * b[16];
-    fetched.m <== act;
-
-    y <== given.y - taken.y + fetched.y;
+    y <== before.y + after.y;
 }
 
 // Receives the live cell of a key, written at tOld < now. `cell` is the powered message without t and tag; `high` a
@@ -170,4 +205,27 @@ template Ask(tag) {
     q.f <== entry + tag * b[16];
     q.m <== act;
     y <== q.y;
+}
+
+// 0 <= value < 2^128: eight limbs of 16 bits, the lower seven of them committed columns. The highest is what is left,
+// (value - the others) / 2^112 in the field, so that value = sum of limbs[i]*2^(16*i): below 2^128 if all limbs are in range.
+template InRange128() {
+    signal input alpha;
+    signal input b[17];
+    signal input value;
+    signal input limbs[7];
+    signal output y;
+    var rest = value;
+    for (var i = 0; i < 7; i++) rest -= limbs[i] * 2 ** (16 * i);
+    component range[8];
+    var sum = 0;
+    for (var i = 0; i < 8; i++) {
+        range[i] = InRange(RANGE_16());
+        range[i].alpha <== alpha;
+        range[i].b <== b;
+        if (i < 7) range[i].value <== limbs[i];
+        else range[i].value <== rest / 2 ** 112;
+        sum += range[i].y;
+    }
+    y <== sum;
 }

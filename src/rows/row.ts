@@ -9,6 +9,7 @@
  */
 
 import { type Message, message, received } from "../verifier/bus.js";
+import { FR_MODULUS } from "../verifier/fq2.js";
 import type { MessageFields, TagName } from "../verifier/tags.generated.js";
 
 /** Columns of a row by name, elements of fr. */
@@ -57,15 +58,19 @@ export function stateOf({ clk, ctx, code, pc, sp, gas, msize }: Registers, mode 
   return { clk, ctx, code, pc, sp, gas, msize, mode };
 }
 
-/** `Step` of `bus.circom`. */
-export function step(at: Registers, act: bigint, next: Next, fetch: Fetch): Message[] {
-  const after: Registers = { ...at, pc: at.pc + 1n, ...next, clk: at.clk + 1n };
+/** `TakeState` of `bus.circom`. */
+export function takeState(at: Registers, act: bigint, fetch: Fetch): Message[] {
   const { class: opcode, n = 0n, immHi = 0n, immLo = 0n } = fetch;
   return [
     received(message("STATE", stateOf(at), act)),
-    message("STATE", stateOf(after), act),
     message("CODE", { code: at.code, pc: at.pc, immHi, immLo, class: opcode, n, isInstr: 1n }, act),
   ];
+}
+
+/** `Step` of `bus.circom`. */
+export function step(at: Registers, act: bigint, next: Next, fetch: Fetch): Message[] {
+  const after: Registers = { ...at, pc: at.pc + 1n, ...next, clk: at.clk + 1n };
+  return [...takeState(at, act, fetch), message("STATE", stateOf(after), act)];
 }
 
 /** `InRange` of `bus.circom`. */
@@ -91,3 +96,22 @@ export function take<N extends TagName>(
 
 /** `Give` of `bus.circom`; also `Ask`. */
 export const give: <N extends TagName>(tag: N, cell: MessageFields[N], act: bigint) => Message = message;
+
+/** `IsZero` of `gadgets.circom`: 1 where `x` is 0 in the field. */
+export function isZero(x: bigint): bigint {
+  return x % FR_MODULUS === 0n ? 1n : 0n;
+}
+
+/** Columns of `InRange128`: the lower limbs. */
+export const LOWER_LIMBS = 7;
+
+const HALF = (FR_MODULUS + 1n) / 2n;
+/** 2^-112, which brings the highest limb of a half word down. */
+const TO_HIGHEST = Array.from({ length: 16 * LOWER_LIMBS }).reduce((x: bigint) => (x * HALF) % FR_MODULUS, 1n);
+
+/** `InRange128` of `bus.circom`. */
+export function inRange128(value: bigint, limbs: readonly bigint[]): Message[] {
+  const rest = limbs.reduce((left, limb, i) => left - (limb << BigInt(16 * i)), value);
+  const highest = (((rest * TO_HIGHEST) % FR_MODULUS) + FR_MODULUS) % FR_MODULUS;
+  return [...limbs, highest].map((limb) => inRange(16, limb));
+}
