@@ -1,0 +1,865 @@
+/**
+ * The verifier's side of the bus: everything that a replica contributes to a block itself, as one list of messages.
+ *
+ * BEGIN and END of each transaction are rows that run here instead of in a circuit, over live cells that the proof claims:
+ * nonce, fees, warming, the value transfer, refunds. Beside them stand the touched cells (contents before the block from
+ * the replica's own state, contents after it as claimed) and the entries of the lookup tables. The list is what the
+ * transcript hashes, verbatim, and what the sum over the bus is taken of; there is no other way onto it.
+ *
+ * Transaction T, from 1, begins at clk s and ends at clk e; t = 16·clk + port.
+ *
+ * | clk | port | what happens                                                                                    |
+ * | --- | ---- | ----------------------------------------------------------------------------------------------- |
+ * | s   | 0    | the sender pays for all its gas, its nonce goes up; calldata is written                          |
+ * | s   | 1    | sender, recipient, coinbase and access list are warmed, each account and slot once               |
+ * | s   | 2    | the value leaves the sender                                                                      |
+ * | s   | 3    | the value reaches the recipient; with code there: journal and counters are opened, rows start    |
+ * | e   | 0    | journal and counters are closed                                                                  |
+ * | e   | 1    | the sender gets back unused gas and refund                                                       |
+ * | e   | 2    | the coinbase gets the priority fees                                                              |
+ *
+ * Where two of them take the same balance, the later port takes what the earlier gave. s = 1 for the first transaction and
+ * e + 1 of the one before for every other; e is behind the clk of the last row, or s + 2 without rows. s names the context of
+ * the calldata, s + 1 that of the root frame, whose first row has clk s + 2.
+ *
+ * Everything here is pure: the prover computes the same list from its own claims and its own copy of the state.
+ *
+ * @module
+ */
+
+import { type Message, message, received } from "./bus.js";
+import type {
+  BlockClaims,
+  CellClaims,
+  EndClaim,
+  LookupClaims,
+  NonceClaim,
+  SlotClaim,
+  TransactionClaims,
+} from "./claims.js";
+import { blockClaims } from "./encoding-claims.js";
+import { canonicalFault } from "./encoding-codec.js";
+import { VerifierError, type VerifierErrorCode } from "./errors.js";
+import type { Code } from "./ethereum/code.js";
+import { blobBaseFee, type Header } from "./ethereum/header.js";
+import type { Receipt } from "./ethereum/receipts.js";
+import { effectiveGasPrice, type Transaction } from "./ethereum/transaction.js";
+import { addressToHex, bytesToUint, EMPTY_CODE_HASH, wordHalves, wordToHex } from "./ethereum/words.js";
+import { type MessageFields, TAGS, type TagName } from "./tags.generated.js";
+
+/** A transaction and who signed it. */
+export interface SignedTransaction {
+  readonly transaction: Transaction;
+  /** Below 2^160. */
+  readonly sender: bigint;
+}
+
+/** What the boundary follows from, state aside. */
+export interface BoundaryInput {
+  /** Of this chain, below 2^256. */
+  readonly chainId: bigint;
+  /** A header that `checkHeader` accepts. */
+  readonly header: Header;
+  /** Transactions that `decodeTransaction` accepts. */
+  readonly transactions: readonly SignedTransaction[];
+  readonly claims: BlockClaims;
+}
+
+/** An account before the block. One that does not exist has zeros and the hash of no code. */
+export interface StateAccount {
+  /** Below 2^64. */
+  readonly nonce: bigint;
+  /** Wei, below 2^256. */
+  readonly balance: bigint;
+  /** Never 0. */
+  readonly codeHash: bigint;
+}
+
+/** The part of the state before the block that its cells and codes come from. */
+export interface TouchedState {
+  /** By address: every account of `claims.cells`. */
+  readonly accounts: ReadonlyMap<bigint, StateAccount>;
+  /** By address and slot: every slot of `claims.cells`. */
+  readonly slots: ReadonlyMap<bigint, ReadonlyMap<bigint, bigint>>;
+  /** By hash: the codes of {@link BoundaryOutline.codes}, contents hashed, as far as there are any. */
+  readonly codes: ReadonlyMap<bigint, Code>;
+}
+
+/** What can be said of a block before its state is looked at. */
+export interface BoundaryOutline {
+  readonly claims: BlockClaims;
+  /** Messages of BEGIN and END, of all transactions. */
+  readonly begins: readonly Message[];
+  /** Entries of CTX, TXENV, ENV and RANGE that were asked for. */
+  readonly tables: readonly Message[];
+  /** Codes that are executed, by position in the bus's list: ascending by hash, with a recipient that has it. */
+  readonly codes: readonly { readonly hash: bigint; readonly address: bigint; readonly where: string }[];
+  /** Upper bound of the steps that were executed, from the gas they cost. */
+  readonly steps: bigint;
+  readonly receipts: readonly Receipt[];
+  readonly gasUsed: bigint;
+}
+
+/** A new content of the state; what isn't mentioned stays. */
+export interface StateDiff {
+  /** Ascending by address. An account that ends up with nothing in it doesn't exist after the block. */
+  readonly accounts: readonly {
+    readonly address: bigint;
+    /** undefined: as before. */
+    readonly nonce: bigint | undefined;
+    readonly balance: bigint | undefined;
+  }[];
+  /** Ascending by address and slot; a slot of value 0 doesn't exist. */
+  readonly slots: readonly { readonly address: bigint; readonly slot: bigint; readonly value: bigint }[];
+}
+
+/** The boundary of a block. */
+export interface Boundary {
+  /** The native messages in canonical order: cells, transactions, entries of code, ctx, txenv, env and range. */
+  readonly messages: readonly Message[];
+  readonly receipts: readonly Receipt[];
+  readonly gasUsed: bigint;
+  readonly stateDiff: StateDiff;
+  /** The codes that are executed; the position is the id on the bus. */
+  readonly codes: readonly bigint[];
+}
+
+/** A result, or why there is none. */
+export type Checked<T> =
+  | { readonly value: T; readonly faults: readonly [] }
+  | { readonly value: undefined; readonly faults: readonly VerifierError[] };
+
+const PORTS = 16n;
+const CLK_BITS = 28n;
+const CODE_BITS = 16n;
+const MEMORY_WORD_BITS = 20;
+const UINT256 = 1n << 256n;
+
+/** Cancun's precompiles: 1 to 10. */
+const LAST_PRECOMPILE = 10n;
+
+/** Spaces of JOURNAL. */
+const JOURNAL_BALANCE = 2n;
+
+/** Fields of CTX that aren't opcodes. */
+const CTX_TRANSACTION = 0x100n;
+const CTX_CALLDATA = 0x101n;
+
+const REFUND_QUOTIENT = 5n;
+
+/** The least a transaction can use: 21000 gas, of which refunds give back no more than a fifth. */
+const LEAST_GAS_USED = 16_800n;
+/** What the first touch of a slot costs a row (EIP-2929). */
+const COLD_SLOT_GAS = 2_100n;
+/** Lookups of code a step can make: itself and the destination of its jump. */
+const CODE_LOOKUPS = 2n;
+/** More than the range lookups of any step with all that it needs from other rows. */
+const RANGE_LOOKUPS = 64n;
+/** Chunks beyond one for each step: layouts that are filled a little each. */
+const SPARE_CHUNKS = 15n;
+
+/** Hostile blocks get no longer a list of faults than anybody would read. */
+const MAX_FAULTS = 64;
+
+type Range = Extract<TagName, `RANGE_${number}`>;
+const RANGES: ReadonlyMap<bigint, Range> = new Map(
+  (Object.keys(TAGS) as TagName[])
+    .filter((name): name is Range => name.startsWith("RANGE_"))
+    .map((name) => [BigInt(name.slice("RANGE_".length)), name]),
+);
+
+/** Faults as they are found. */
+class Faults {
+  readonly list: VerifierError[] = [];
+
+  add(
+    code: VerifierErrorCode,
+    where: string,
+    text: string,
+    details: { expected?: string | bigint; got?: string | bigint } = {},
+  ): void {
+    const { expected, got } = details;
+    this.push(
+      new VerifierError(text, {
+        code,
+        where,
+        expected: expected === undefined ? undefined : String(expected),
+        got: got === undefined ? undefined : String(got),
+      }),
+    );
+  }
+
+  push(error: VerifierError): void {
+    if (this.list.length < MAX_FAULTS) this.list.push(error);
+  }
+
+  /** The result of an action, `undefined` if it throws a fault. */
+  attempt<T>(action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof VerifierError)) throw error;
+      this.push(error);
+      return undefined;
+    }
+  }
+
+  checked<T>(value: T): Checked<T> {
+    return this.list.length === 0 ? { value, faults: [] } : { value: undefined, faults: this.list };
+  }
+}
+
+const byValue = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+const ascendingSet = (values: Iterable<bigint>): bigint[] => [...new Set(values)].sort(byValue);
+
+/** What a transaction warms, each once, in ascending order. */
+interface Warmed {
+  readonly accounts: readonly bigint[];
+  readonly slots: readonly { readonly address: bigint; readonly slot: bigint }[];
+}
+
+function warmedBy({ transaction, sender }: SignedTransaction, coinbase: bigint): Warmed {
+  const { to, accessList } = transaction;
+  const slots = new Map<bigint, bigint[]>();
+  for (const { address, storageKeys } of accessList) {
+    const keys = slots.get(address) ?? [];
+    slots.set(address, keys);
+    for (const key of storageKeys) keys.push(key);
+  }
+  return {
+    accounts: ascendingSet([sender, to, coinbase, ...slots.keys()]),
+    slots: [...slots.keys()]
+      .sort(byValue)
+      .flatMap((address) => ascendingSet(slots.get(address)!).map((slot) => ({ address, slot }))),
+  };
+}
+
+const balanceMessage = (address: bigint, balance: bigint, t: bigint): Message => {
+  const [hi, lo] = wordHalves(balance);
+  return message("BALANCE", { t, address, hi, lo });
+};
+
+const nonceMessage = (address: bigint, { nonce, createdTx, t }: NonceClaim): Message =>
+  message("NONCE", { t, address, nonce, createdTx });
+
+const accountMessage = (address: bigint, codeHash: bigint, lastTx: bigint, t: bigint): Message => {
+  const [hashHi, hashLo] = wordHalves(codeHash);
+  return message("ACCOUNT", { t, lastTx, address, hashHi, hashLo });
+};
+
+const slotMessage = (address: bigint, slot: bigint, { value, original, lastTx, t }: SlotClaim): Message => {
+  const [slotHi, slotLo] = wordHalves(slot);
+  const [valueHi, valueLo] = wordHalves(value);
+  const [origHi, origLo] = wordHalves(original);
+  return message("STORAGE", { t, slotHi, slotLo, lastTx, address, valueHi, valueLo, origHi, origLo });
+};
+
+/** Entry j of a journal: the balance of an account as it was. */
+const balanceJournal = (T: bigint, j: bigint, address: bigint, balance: bigint, t: bigint): Message => {
+  const [valueHi, valueLo] = wordHalves(balance);
+  const rest = { slotHi: 0n, slotLo: 0n, lastTx: 0n, origHi: 0n, origLo: 0n };
+  return message("JOURNAL", { t, T, j, space: JOURNAL_BALANCE, address, valueHi, valueLo, ...rest });
+};
+
+/** Everything of one transaction before its messages are made. */
+interface Opened extends SignedTransaction {
+  readonly index: number;
+  readonly claims: TransactionClaims;
+  readonly warmed: Warmed;
+  /** Code hash of the recipient as claimed; undefined: no code. */
+  readonly codeHash: bigint | undefined;
+}
+
+/** A root frame, for its lookups. */
+interface Frame {
+  /** Words by field. */
+  readonly ctx: ReadonlyMap<bigint, bigint>;
+  readonly T: bigint;
+}
+
+/** Makes BEGIN and END of one transaction after the other. */
+class Rows {
+  readonly messages: Message[] = [];
+  readonly receipts: Receipt[] = [];
+  /** Root frames by context, ascending. */
+  readonly frames = new Map<bigint, Frame>();
+  /** TXENV by transaction: words by field. */
+  readonly txenv = new Map<bigint, ReadonlyMap<bigint, bigint>>();
+  gasUsed = 0n;
+  /** Gas spent by steps, and the number of executions. */
+  executed = 0n;
+  executions = 0n;
+  #clk = 1n;
+  readonly #faults: Faults;
+  readonly #header: Header;
+  readonly #codeIds: ReadonlyMap<bigint, bigint>;
+
+  constructor(faults: Faults, header: Header, codeIds: ReadonlyMap<bigint, bigint>) {
+    this.#faults = faults;
+    this.#header = header;
+    this.#codeIds = codeIds;
+  }
+
+  #send(m: Message): void {
+    this.messages.push(m);
+  }
+
+  #receive(m: Message): void {
+    this.messages.push(received(m));
+  }
+
+  /** A live cell must have been written before it is taken. */
+  #before(t: bigint, now: bigint, where: string): void {
+    if (t >= now) {
+      this.#faults.add("CLAIM_TIME", `${where}.t`, "a cell from the future", { expected: `below ${now}`, got: t });
+    }
+  }
+
+  /** Whether a claim is there that is needed, and none that isn't. */
+  #present(claim: unknown, needed: boolean, where: string, why: string): void {
+    if ((claim !== undefined) === needed) return;
+    this.#faults.add("CLAIM_PRESENCE", where, why, {
+      expected: needed ? "a claim" : "none",
+      got: needed ? "none" : "one",
+    });
+  }
+
+  /** Takes a balance and gives another. */
+  #balance(address: bigint, before: bigint, tOld: bigint, after: bigint, now: bigint, where: string): void {
+    if (after >= UINT256) {
+      this.#faults.add("TX_BALANCE", where, "the balance grows too large", { expected: "below 2^256", got: after });
+    }
+    this.#receive(balanceMessage(address, before, tOld));
+    this.#send(balanceMessage(address, after, now));
+  }
+
+  add(opened: Opened): void {
+    const { transaction: tx, sender, index, claims, codeHash } = opened;
+    const faults = this.#faults;
+    const { beneficiary: coinbase, baseFeePerGas: baseFee, gasLimit: blockGas } = this.#header;
+    const T = BigInt(index + 1);
+    const start = this.#clk;
+    const at = (port: bigint) => PORTS * start + port;
+    const where = `transactions[${index}]`;
+    const claim = `claims.transactions[${index}]`;
+
+    // the fee is only a fault of its own: everything else is checked as if it were the base fee
+    const price = faults.attempt(() => effectiveGasPrice(tx, baseFee, where)) ?? baseFee;
+    const room = blockGas - this.gasUsed;
+    if (tx.gasLimit > room) {
+      faults.add("TX_BLOCK_GAS", `${where}.gasLimit`, "more gas than the block has left", {
+        expected: `at most ${room}`,
+        got: tx.gasLimit,
+      });
+    }
+    if (tx.to >= 1n && tx.to <= LAST_PRECOMPILE) {
+      faults.add("TX_RECIPIENT", `${where}.to`, "precompiles aren't supported", { got: addressToHex(tx.to) });
+    }
+
+    // port 0: gas and nonce
+    const { senderBalance, senderNonce } = claims;
+    this.#before(senderBalance.t, at(0n), `${claim}.senderBalance`);
+    const cost = tx.gasLimit * tx.maxFeePerGas + tx.value;
+    if (senderBalance.balance < cost) {
+      faults.add("TX_BALANCE", where, "the sender can't pay for gas and value", {
+        expected: `at least ${cost}`,
+        got: senderBalance.balance,
+      });
+    }
+    const paid = senderBalance.balance - tx.gasLimit * price;
+    this.#balance(sender, senderBalance.balance, senderBalance.t, paid, at(0n), where);
+    this.#before(senderNonce.t, at(0n), `${claim}.senderNonce`);
+    if (senderNonce.nonce !== tx.nonce) {
+      faults.add("TX_NONCE", `${where}.nonce`, "not the sender's nonce", {
+        expected: senderNonce.nonce,
+        got: tx.nonce,
+      });
+    }
+    this.#receive(nonceMessage(sender, senderNonce));
+    this.#send(nonceMessage(sender, { ...senderNonce, nonce: senderNonce.nonce + 1n, t: at(0n) }));
+
+    // port 1: warming
+    this.#warm(opened, T, at(1n), where, claim);
+
+    // ports 2 and 3: the transfer
+    const debited = paid - tx.value;
+    this.#balance(sender, paid, at(0n), debited, at(2n), where);
+    const toSelf = tx.to === sender;
+    const { recipientBalance } = claims;
+    this.#present(recipientBalance, !toSelf, `${claim}.recipientBalance`, "needed unless the recipient is the sender");
+    const recipient = toSelf ? { balance: debited, t: at(2n) } : (recipientBalance ?? { balance: 0n, t: 0n });
+    this.#before(recipient.t, at(3n), `${claim}.recipientBalance`);
+    this.#balance(tx.to, recipient.balance, recipient.t, recipient.balance + tx.value, at(3n), where);
+
+    // rows, if there is code
+    const gas = tx.gasLimit - tx.intrinsicGas;
+    let close = start + 2n;
+    let end = { status: 1n, left: gas, refund: 0n };
+    this.#present(claims.end, codeHash !== undefined, `${claim}.end`, "needed if the recipient has code");
+    if (codeHash !== undefined && claims.end !== undefined) {
+      this.#send(balanceJournal(T, 0n, sender, paid, at(2n)));
+      this.#send(balanceJournal(T, 1n, tx.to, recipient.balance, at(3n)));
+      this.#enter(opened, T, start, gas, this.#codeIds.get(codeHash)!, price);
+      close = claims.end.clk + 1n;
+      end = this.#leave(claims.end, T, start, gas, tx, `${claim}.end`);
+    }
+    if (close >> CLK_BITS !== 0n) {
+      faults.add("CLAIM_TIME", codeHash === undefined ? claim : `${claim}.end.clk`, "the clock runs out", {
+        expected: `below 2^${CLK_BITS}`,
+        got: close,
+      });
+    }
+
+    // what is left of the gas
+    const used = tx.gasLimit - end.left - end.refund;
+    const at2 = (port: bigint) => PORTS * close + port;
+    const { endSenderBalance, coinbaseBalance } = claims;
+    this.#before(endSenderBalance.t, at2(1n), `${claim}.endSenderBalance`);
+    const refunded = endSenderBalance.balance + (tx.gasLimit - used) * price;
+    this.#balance(sender, endSenderBalance.balance, endSenderBalance.t, refunded, at2(1n), where);
+    const isSender = coinbase === sender;
+    this.#present(coinbaseBalance, !isSender, `${claim}.coinbaseBalance`, "needed unless the coinbase is the sender");
+    const payee = isSender ? { balance: refunded, t: at2(1n) } : (coinbaseBalance ?? { balance: 0n, t: 0n });
+    this.#before(payee.t, at2(2n), `${claim}.coinbaseBalance`);
+    this.#balance(coinbase, payee.balance, payee.t, payee.balance + used * (price - baseFee), at2(2n), where);
+
+    this.gasUsed += used;
+    const { type } = tx;
+    this.receipts.push({ type, status: end.status === 1n ? 1 : 0, cumulativeGasUsed: this.gasUsed, logs: [] });
+    this.#clk = close + 1n;
+  }
+
+  #warm({ sender, claims, warmed }: Opened, T: bigint, now: bigint, where: string, claim: string): void {
+    const earlier = (lastTx: bigint, path: string) => {
+      if (lastTx < T) return;
+      this.#faults.add("CLAIM_WARMTH", `${path}.lastTx`, "touched by this transaction or a later one", {
+        expected: `below ${T}`,
+        got: lastTx,
+      });
+    };
+    for (const [i, address] of warmed.accounts.entries()) {
+      const { codeHash, lastTx, t } = claims.accounts[i]!;
+      const path = `${claim}.accounts[${i}]`;
+      earlier(lastTx, path);
+      this.#before(t, now, path);
+      if (address === sender && codeHash !== EMPTY_CODE_HASH) {
+        this.#faults.add("TX_SENDER_CODE", where, "the sender has code (EIP-3607)", { got: wordToHex(codeHash) });
+      }
+      this.#receive(accountMessage(address, codeHash, lastTx, t));
+      this.#send(accountMessage(address, codeHash, T, now));
+    }
+    for (const [i, { address, slot }] of warmed.slots.entries()) {
+      const cell = claims.slots[i]!;
+      const path = `${claim}.slots[${i}]`;
+      earlier(cell.lastTx, path);
+      this.#before(cell.t, now, path);
+      this.#receive(slotMessage(address, slot, cell));
+      this.#send(slotMessage(address, slot, { value: cell.value, original: cell.value, lastTx: T, t: now }));
+    }
+  }
+
+  /** Starts the rows of a root frame. */
+  #enter(
+    { transaction: tx, sender, index }: Opened,
+    T: bigint,
+    start: bigint,
+    gas: bigint,
+    code: bigint,
+    price: bigint,
+  ): void {
+    const t = PORTS * start + 3n;
+    const ctx = start + 1n;
+    this.#send(message("JRN", { t, T, j: 2n }));
+    this.#send(message("REFUND", { t, T, value: 0n }));
+    this.#send(message("LOGS", { t, T, n: 0n }));
+    const caller = { code: 0n, pc: 0n, sp: 0n, gas: 0n, msize: 0n, parent: 0n };
+    this.#send(message("FRAME", { ctx, ...caller, j0: 0n, refund0: 0n, log0: 0n }));
+    const words = Math.ceil(tx.data.length / 32);
+    if (words > 2 ** MEMORY_WORD_BITS) {
+      this.#faults.add("TX_BOUNDS", `transactions[${index}].data`, "more calldata than the circuits count", {
+        expected: `at most 2^${MEMORY_WORD_BITS} words`,
+        got: `${tx.data.length} bytes`,
+      });
+    } else {
+      for (let i = 0; i < words; i++) {
+        const bytes = tx.data.subarray(32 * i, 32 * i + 32);
+        const [hi, lo] = wordHalves(bytesToUint(bytes) << BigInt(8 * (32 - bytes.length)));
+        this.#send(message("MEMORY", { t: PORTS * start, ctx: start, index: BigInt(i), hi, lo }));
+      }
+    }
+    this.#send(message("STATE", { clk: start + 2n, ctx, code, pc: 0n, sp: 0n, gas, msize: 0n, mode: 0n }));
+    this.frames.set(ctx, {
+      T,
+      ctx: new Map([
+        [0x30n, tx.to],
+        [0x33n, sender],
+        [0x34n, tx.value],
+        [0x36n, BigInt(tx.data.length)],
+        [CTX_TRANSACTION, T],
+        [CTX_CALLDATA, start],
+      ]),
+    });
+    this.txenv.set(
+      T,
+      new Map([
+        [0x32n, sender],
+        [0x3an, price],
+      ]),
+    );
+  }
+
+  /** Takes what the rows of a root frame left behind. */
+  #leave(end: EndClaim, T: bigint, start: bigint, gas: bigint, tx: Transaction, where: string) {
+    const faults = this.#faults;
+    const { clk, status, journal, refund, logs } = end;
+    if (clk < start + 2n) {
+      faults.add("CLAIM_TIME", `${where}.clk`, "before the first row", {
+        expected: `at least ${start + 2n}`,
+        got: clk,
+      });
+    }
+    if (end.gas > gas) {
+      faults.add("CLAIM_END", `${where}.gas`, "more gas than at the start", {
+        expected: `at most ${gas}`,
+        got: end.gas,
+      });
+    }
+    if (status === 0n && refund.value !== 0n) {
+      faults.add("CLAIM_END", `${where}.refund.value`, "a revert gives no refund", { expected: 0n, got: refund.value });
+    }
+    if (logs.n !== 0n) {
+      faults.add("CLAIM_END", `${where}.logs.n`, "logs aren't supported", { expected: 0n, got: logs.n });
+    }
+    const now = PORTS * (clk + 1n);
+    for (const [name, { t }] of Object.entries({ journal, refund, logs })) this.#before(t, now, `${where}.${name}`);
+    this.#receive(message("TXEND", { clk, ctx: start + 1n, gas: end.gas, T, status }));
+    this.#receive(message("JRN", { t: journal.t, T, j: journal.j }));
+    this.#receive(message("REFUND", { t: refund.t, T, value: refund.value }));
+    this.#receive(message("LOGS", { t: logs.t, T, n: logs.n }));
+    this.executed += gas - end.gas;
+    this.executions++;
+    const most = (tx.gasLimit - end.gas) / REFUND_QUOTIENT;
+    return { status, left: end.gas, refund: refund.value < most ? refund.value : most };
+  }
+}
+
+const tooMany = (what: string, most: bigint, got: number): VerifierError | undefined =>
+  BigInt(got) <= most
+    ? undefined
+    : new VerifierError(`more ${what} than the gas used pays for`, {
+        code: "CLAIM_SIZE",
+        where: what,
+        expected: `at most ${most}`,
+        got: String(got),
+      });
+
+/** Whether there are more transactions than the header's gas pays for: to be asked before any work on them. */
+export const transactionsFault = (count: number, header: Header): VerifierError | undefined =>
+  tooMany("transactions", header.gasUsed / LEAST_GAS_USED, count);
+
+/** Whether there are more chunks than the steps can fill: to be asked before any work on them. */
+export const chunksFault = (count: number, { steps }: BoundaryOutline): VerifierError | undefined =>
+  tooMany("chunks", steps === 0n ? 0n : steps + SPARE_CHUNKS, count);
+
+/** Pairs each transaction with its claims. Without that nothing else can be said. */
+function open({ header, transactions, claims }: BoundaryInput, faults: Faults): Opened[] | undefined {
+  const crowd = transactionsFault(transactions.length, header);
+  if (crowd !== undefined) {
+    faults.push(crowd);
+    return undefined;
+  }
+  const counted = (got: number, expected: number, where: string): void => {
+    if (got === expected) return;
+    faults.add("CLAIM_COVER", where, "not one for each", { expected: `${expected} entries`, got: String(got) });
+  };
+  counted(claims.transactions.length, transactions.length, "claims.transactions");
+  if (faults.list.length > 0) return undefined;
+  const opened = transactions.map((signed, index): Opened => {
+    const own = claims.transactions[index]!;
+    const warmed = warmedBy(signed, header.beneficiary);
+    counted(own.accounts.length, warmed.accounts.length, `claims.transactions[${index}].accounts`);
+    counted(own.slots.length, warmed.slots.length, `claims.transactions[${index}].slots`);
+    const codeHash = own.accounts[warmed.accounts.indexOf(signed.transaction.to)]?.codeHash;
+    return { ...signed, index, claims: own, warmed, codeHash: codeHash === EMPTY_CODE_HASH ? undefined : codeHash };
+  });
+  return faults.list.length > 0 ? undefined : opened;
+}
+
+/** The lists of cells hold exactly what the transactions touch; slots also what their steps may have touched. */
+function checkCells(opened: readonly Opened[], coinbase: bigint, executed: bigint, cells: CellClaims, faults: Faults) {
+  const covers = (listed: readonly { readonly address: bigint }[], touched: Iterable<bigint>, where: string): void => {
+    const missing = new Set(touched);
+    for (const [i, { address }] of listed.entries()) {
+      if (missing.delete(address)) continue;
+      faults.add("CLAIM_COVER", `${where}[${i}]`, "no transaction touches this", { got: addressToHex(address) });
+    }
+    for (const address of missing) {
+      faults.add("CLAIM_COVER", where, "a touched cell is missing", { expected: addressToHex(address) });
+    }
+  };
+  const senders = opened.map(({ sender }) => sender);
+  const recipients = opened.map(({ transaction }) => transaction.to);
+  covers(
+    cells.balances,
+    [...senders, ...recipients, ...(opened.length > 0 ? [coinbase] : [])],
+    "claims.cells.balances",
+  );
+  covers(cells.nonces, senders, "claims.cells.nonces");
+  covers(
+    cells.accounts,
+    opened.flatMap(({ warmed }) => warmed.accounts),
+    "claims.cells.accounts",
+  );
+
+  const missing = new Map<bigint, Set<bigint>>();
+  for (const { address, slot } of opened.flatMap(({ warmed }) => warmed.slots)) {
+    missing.set(address, (missing.get(address) ?? new Set()).add(slot));
+  }
+  const withCode = new Set(
+    opened.filter(({ codeHash }) => codeHash !== undefined).map(({ transaction }) => transaction.to),
+  );
+  let more = executed / COLD_SLOT_GAS;
+  for (const [i, { address, slot }] of cells.slots.entries()) {
+    if (missing.get(address)?.delete(slot)) continue;
+    const where = `claims.cells.slots[${i}]`;
+    if (!withCode.has(address)) {
+      faults.add("CLAIM_COVER", where, "no transaction touches this", {
+        got: `${addressToHex(address)} ${wordToHex(slot)}`,
+      });
+    } else if (more-- === 0n) {
+      faults.add("CLAIM_SIZE", where, "more slots than the gas used pays for");
+      break;
+    }
+  }
+  for (const [address, slots] of missing) {
+    for (const slot of slots) {
+      faults.add("CLAIM_COVER", "claims.cells.slots", "a touched cell is missing", {
+        expected: `${addressToHex(address)} ${wordToHex(slot)}`,
+      });
+    }
+  }
+}
+
+const environment = (header: Header, chainId: bigint): ReadonlyMap<bigint, bigint> =>
+  new Map([
+    [0x41n, header.beneficiary],
+    [0x42n, header.timestamp],
+    [0x43n, header.number],
+    [0x44n, header.prevRandao],
+    [0x45n, header.gasLimit],
+    [0x46n, chainId],
+    [0x48n, header.baseFeePerGas],
+    [0x4an, blobBaseFee(header.excessBlobGas)],
+  ]);
+
+/** Entries of the tables that don't depend on code. */
+function tableMessages(
+  rows: Rows,
+  env: ReadonlyMap<bigint, bigint>,
+  steps: bigint,
+  lookups: LookupClaims,
+  faults: Faults,
+) {
+  const messages: Message[] = [];
+  const within = (table: keyof LookupClaims, most: bigint): boolean => {
+    if (BigInt(lookups[table].length) <= most) return true;
+    faults.add("CLAIM_SIZE", `claims.lookups.${table}`, "more entries than the gas used pays for", {
+      expected: `at most ${most}`,
+      got: String(lookups[table].length),
+    });
+    return false;
+  };
+  const absent = (table: keyof LookupClaims, i: number, got: string) =>
+    faults.add("CLAIM_LOOKUP", `claims.lookups.${table}[${i}]`, "the table has no such entry", { got });
+  const entry = <N extends TagName>(tag: N, fields: MessageFields[N], multiplicity: bigint) =>
+    messages.push(message(tag, fields, -multiplicity));
+
+  within("code", CODE_LOOKUPS * steps);
+  for (const [i, { ctx, field, multiplicity }] of lookups.ctx.entries()) {
+    const value = rows.frames.get(ctx)?.ctx.get(field);
+    if (value === undefined) {
+      absent("ctx", i, `context ${ctx}, field ${field}`);
+      continue;
+    }
+    const [hi, lo] = wordHalves(value);
+    entry("CTX", { ctx, hi, lo, field }, multiplicity);
+  }
+  for (const [i, { T, field, multiplicity }] of lookups.txenv.entries()) {
+    const value = rows.txenv.get(T)?.get(field);
+    if (value === undefined) {
+      absent("txenv", i, `transaction ${T}, field ${field}`);
+      continue;
+    }
+    const [hi, lo] = wordHalves(value);
+    entry("TXENV", { T, hi, lo, field }, multiplicity);
+  }
+  for (const [i, { field, multiplicity }] of lookups.env.entries()) {
+    const value = env.get(field);
+    if (value === undefined) {
+      absent("env", i, `field ${field}`);
+      continue;
+    }
+    const [hi, lo] = wordHalves(value);
+    entry("ENV", { hi, lo, field }, multiplicity);
+  }
+  if (within("range", RANGE_LOOKUPS * steps)) {
+    for (const [i, { bits, value, multiplicity }] of lookups.range.entries()) {
+      const tag = RANGES.get(bits);
+      if (tag === undefined || value >> bits !== 0n) absent("range", i, `${value} of ${bits} bits`);
+      else entry(tag, { value }, multiplicity);
+    }
+  }
+  return messages;
+}
+
+/**
+ * The part of the boundary that needs no state, and all checks of protocol section 7 that are possible without it. What it
+ * asks of the state afterwards is bounded by the block's gas.
+ */
+export function outlineBoundary(input: BoundaryInput): Checked<BoundaryOutline> {
+  const faults = new Faults();
+  const none = (): Checked<BoundaryOutline> => ({ value: undefined, faults: faults.list });
+  const { chainId, header, claims } = input;
+  const form = canonicalFault(blockClaims, claims, "claims");
+  if (form !== undefined) {
+    faults.push(form);
+    return none();
+  }
+  const opened = open(input, faults);
+  if (opened === undefined) return none();
+
+  const owners = new Map<bigint, Opened>();
+  for (const each of opened)
+    if (each.codeHash !== undefined) owners.set(each.codeHash, owners.get(each.codeHash) ?? each);
+  const hashes = [...owners.keys()].sort(byValue);
+  const rows = new Rows(faults, header, new Map(hashes.map((hash, id) => [hash, BigInt(id)])));
+  for (const each of opened) rows.add(each);
+  if (BigInt(hashes.length) >> CODE_BITS !== 0n) {
+    faults.add("CLAIM_SIZE", "transactions", "more codes than the circuits count", {
+      expected: `below 2^${CODE_BITS}`,
+      got: String(hashes.length),
+    });
+  }
+  // the last step of an execution may cost nothing
+  const steps = rows.executed + rows.executions;
+  checkCells(opened, header.beneficiary, rows.executed, claims.cells, faults);
+  const tables = tableMessages(rows, environment(header, chainId), steps, claims.lookups, faults);
+  return faults.checked({
+    claims,
+    begins: rows.messages,
+    tables,
+    codes: hashes.map((hash) => {
+      const { transaction, index } = owners.get(hash)!;
+      return { hash, address: transaction.to, where: `transactions[${index}].to` };
+    }),
+    steps,
+    receipts: rows.receipts,
+    gasUsed: rows.gasUsed,
+  });
+}
+
+/** What the caller promised to have looked up. */
+function stateOf<T>(value: T | undefined, what: string): T {
+  if (value !== undefined) return value;
+  throw new VerifierError("a touched cell was not read from the state", { code: "STATE_INVALID", where: what });
+}
+
+/** Initial and final message of every cell, and what the block changes. */
+function cellMessages(cells: CellClaims, state: TouchedState): { messages: Message[]; stateDiff: StateDiff } {
+  const messages: Message[] = [];
+  const changes = new Map<bigint, { address: bigint; nonce: bigint | undefined; balance: bigint | undefined }>();
+  const accountOf = (address: bigint) => stateOf(state.accounts.get(address), addressToHex(address));
+  const changeOf = (address: bigint) => {
+    const change = changes.get(address) ?? { address, nonce: undefined, balance: undefined };
+    changes.set(address, change);
+    return change;
+  };
+  for (const { address, balance, t } of cells.balances) {
+    const before = accountOf(address).balance;
+    messages.push(balanceMessage(address, before, 0n), received(balanceMessage(address, balance, t)));
+    if (balance !== before) changeOf(address).balance = balance;
+  }
+  for (const { address, ...cell } of cells.nonces) {
+    const { nonce } = accountOf(address);
+    messages.push(nonceMessage(address, { nonce, createdTx: 0n, t: 0n }), received(nonceMessage(address, cell)));
+    if (cell.nonce !== nonce) changeOf(address).nonce = cell.nonce;
+  }
+  for (const { address, codeHash, lastTx, t } of cells.accounts) {
+    messages.push(
+      accountMessage(address, accountOf(address).codeHash, 0n, 0n),
+      received(accountMessage(address, codeHash, lastTx, t)),
+    );
+  }
+  const slots: StateDiff["slots"][number][] = [];
+  for (const { address, slot, ...cell } of cells.slots) {
+    const value = stateOf(state.slots.get(address)?.get(slot), `${addressToHex(address)} ${wordToHex(slot)}`);
+    messages.push(
+      slotMessage(address, slot, { value, original: value, lastTx: 0n, t: 0n }),
+      received(slotMessage(address, slot, cell)),
+    );
+    if (cell.value !== value) slots.push({ address, slot, value: cell.value });
+  }
+  const accounts = [...changes.values()].sort((a, b) => byValue(a.address, b.address));
+  return { messages, stateDiff: { accounts, slots } };
+}
+
+function codeMessages(outline: BoundaryOutline, state: TouchedState, faults: Faults): Message[] {
+  const codes = outline.codes.map(({ hash, address, where }) => {
+    const code = state.codes.get(hash);
+    if (code === undefined) {
+      faults.add("CLAIM_CODE", where, "not the code of the recipient", {
+        expected: wordToHex(stateOf(state.accounts.get(address), addressToHex(address)).codeHash),
+        got: wordToHex(hash),
+      });
+    } else if (code.end >> Number(CODE_BITS) !== 0) {
+      faults.add("TX_RECIPIENT", where, "more code than the circuits count", {
+        expected: `below 2^${CODE_BITS} bytes`,
+        got: `${code.bytes.length} bytes`,
+      });
+    }
+    return code;
+  });
+  if (faults.list.length > 0) return [];
+  return outline.claims.lookups.code.flatMap(({ code, pc, multiplicity }, i) => {
+    const entry = codes[Number(code)]?.entry(Number(pc));
+    if (entry === undefined) {
+      faults.add("CLAIM_LOOKUP", `claims.lookups.code[${i}]`, "the table has no such entry", {
+        got: `code ${code}, pc ${pc}`,
+      });
+      return [];
+    }
+    const { immHi, immLo, isInstr, n } = entry;
+    const fields = { code, pc, immHi, immLo, class: BigInt(entry.class), n: BigInt(n), isInstr: BigInt(isInstr) };
+    return [message("CODE", fields, -multiplicity)];
+  });
+}
+
+/**
+ * The native messages of a block, from what was outlined and the state before the block.
+ *
+ * @throws VerifierError `STATE_INVALID` if the state lacks a cell of the claims
+ */
+export function completeBoundary(outline: BoundaryOutline, state: TouchedState): Checked<Boundary> {
+  const faults = new Faults();
+  const { messages, stateDiff } = cellMessages(outline.claims.cells, state);
+  const { begins, tables, receipts, gasUsed, codes } = outline;
+  return faults.checked({
+    // one list: whatever the transcript doesn't hash isn't on the bus
+    messages: [...messages, ...begins, ...codeMessages(outline, state, faults), ...tables],
+    receipts,
+    gasUsed,
+    stateDiff,
+    codes: codes.map(({ hash }) => hash),
+  });
+}
+
+/**
+ * {@link outlineBoundary} and {@link completeBoundary}: the whole boundary, for those who have the state at hand.
+ *
+ * @returns the one list of native messages with what else follows from it, or the faults
+ * @throws VerifierError `STATE_INVALID` if the state lacks a cell of the claims
+ */
+export function boundaryMessages(input: BoundaryInput & { readonly state: TouchedState }): Checked<Boundary> {
+  const outline = outlineBoundary(input);
+  return outline.value === undefined ? outline : completeBoundary(outline.value, input.state);
+}
