@@ -136,6 +136,19 @@ export class Machine {
     this.give("STACK", `${ctx}:${index}`, { ctx, index, hi, lo }, 16n * clk + port);
     return { hi, lo };
   }
+
+  /** The word of a memory, the running frame's unless told otherwise. Taken at port 1. */
+  takeMemory(index: bigint, ctx = this.#registers.ctx): TakenWord {
+    const { hi, lo, tOld, high } = this.take("MEMORY", `${ctx}:${index}`, 16n * this.#registers.clk + 1n);
+    return { hi, lo, tOld, high, value: (hi << 128n) + lo };
+  }
+
+  /** Puts a word into a memory, the running frame's unless told otherwise, at port 1 unless told otherwise. */
+  giveMemory(index: bigint, value: bigint, { ctx = this.#registers.ctx, port = 1n } = {}): Halves {
+    const { hi, lo } = halvesOf(value);
+    this.give("MEMORY", `${ctx}:${index}`, { ctx, index, hi, lo }, 16n * this.#registers.clk + port);
+    return { hi, lo };
+  }
 }
 
 /** Messages of a row by columns in the template's order. */

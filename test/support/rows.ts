@@ -82,7 +82,8 @@ const RANGES: Record<string, bigint> = {
 /** Cells and tokens a row sends and receives, and requests to tables that have given contents. */
 function fixedMessages(template: RowTemplate, columns: readonly bigint[]): string[] {
   return messagesOf(template, columns)
-    .filter(({ tag, multiplicity }) => canonical(multiplicity) !== 0n && RANGES[tag] === undefined && tag !== "MEMGAS")
+    .filter(({ multiplicity }) => canonical(multiplicity) !== 0n)
+    .filter(({ tag }) => RANGES[tag] === undefined && (tag !== "MEMGAS" || template.name === "memgas"))
     .map(nameOf)
     .sort();
 }

@@ -1,0 +1,63 @@
+// MSTORE (Yellow Paper H.2) at a multiple of 32: pops the offset, then a word, and writes the word there.
+//
+// Takes and gives STATE: pc + 1, sp - 2, msize' = words = max(msize, i + 1), gas - 3 - (what the growth costs). Asks CODE for
+// class 0x52. Receives STACK(ctx, sp - 1) = 32*i, STACK(ctx, sp - 2) = the word, and MEMORY(ctx, i) with what was there; sends
+// MEMORY(ctx, i) with the word. Growth: see Expansion and Aligned in memory.circom (EXPAND at port 0, so that a word made by
+// this row is older than its port 1; MEMGAS twice).
+// hi, lo < 2^128 by whoever pushed the word. Whatever i or words a prover prefers, the live word shows 0 <= i < words, and
+// the EXPAND chain shows words >= msize.
+// Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
+pragma circom 2.2.0;
+
+include "../memory.circom";
+
+template Mstore() {
+    signal input alpha;
+    signal input b[17];
+    signal input clk, ctx, code, pc, sp, gas, msize;
+    signal input i, offsetOld, offsetHigh;
+    signal input hi, lo, valueOld, valueHigh;
+    signal input wasHi, wasLo, wordOld, wordHigh;
+    signal input words, cost0, cost1, act;
+    signal output y;
+
+    component active = Boolean();
+    active.bit <== act;
+
+    component r = Registers();
+    r.b <== b; r.ctx <== ctx; r.code <== code; r.pc <== pc; r.sp <== sp; r.gas <== gas; r.msize <== msize;
+    component word = Word();
+    word.b <== b; word.hi <== hi; word.lo <== lo;
+    component was = Word();
+    was.b <== b; was.hi <== wasHi; was.lo <== wasLo;
+
+    component at = Aligned();
+    at.alpha <== alpha; at.b <== b; at.act <== act; at.clk <== clk;
+    at.pCtx <== r.pCtx; at.pSp <== r.pSp; at.pMsize <== r.pMsize;
+    at.msize <== msize; at.i <== i; at.offsetOld <== offsetOld; at.offsetHigh <== offsetHigh;
+    at.words <== words; at.cost0 <== cost0; at.cost1 <== cost1;
+
+    component step = Step();
+    step.alpha <== alpha; step.b <== b; step.act <== act; step.clk <== clk;
+    step.pCtx <== r.pCtx; step.pCode <== r.pCode; step.pPc <== r.pPc; step.pSp <== r.pSp; step.pGas <== r.pGas;
+    step.pMsize <== r.pMsize;
+    step.nextPc <== r.pPc + b[3];
+    step.nextSp <== r.pSp - 2 * b[4];
+    step.nextGas <== r.pGas - 3 * b[5] - at.pCost;
+    step.nextMsize <== at.pWords;
+    step.fetch <== 0x52 * b[10];
+
+    signal now <== 16 * clk + 1;
+    component value = Take(STACK());
+    value.alpha <== alpha; value.b <== b; value.act <== act; value.tOld <== valueOld; value.now <== now;
+    value.high <== valueHigh;
+    value.cell <== r.pCtx + r.pSp - 2 * b[4] + word.w;
+    component old = Take(MEMORY());
+    old.alpha <== alpha; old.b <== b; old.act <== act; old.tOld <== wordOld; old.now <== now; old.high <== wordHigh;
+    old.cell <== r.pCtx + at.pIndex + was.w;
+    component written = Give(MEMORY());
+    written.alpha <== alpha; written.b <== b; written.act <== act; written.now <== now;
+    written.cell <== r.pCtx + at.pIndex + word.w;
+
+    y <== at.y + step.y + value.y + old.y + written.y;
+}

@@ -1,0 +1,34 @@
+// Receives a live cell that nobody needs any more: what a finished frame leaves on its stack and in its memory.
+//
+// Receives STACK(t, ctx, index, hi, lo) if isStack, MEMORY(t, ctx, index, hi, lo) if isMemory. The flags are boolean and are the
+// multiplicities; each message has its tag as a constant, so that no choice of flags makes another tag of it, or none.
+// Whatever is received was sent by an honest row; a cell that is sunk too early is missing where it is wanted.
+// Padding (flags 0): nothing is received.
+pragma circom 2.2.0;
+
+include "../bus.circom";
+include "../gadgets.circom";
+
+template Sink() {
+    signal input alpha;
+    signal input b[17];
+    signal input t, ctx, index, hi, lo, isStack, isMemory;
+    signal output y;
+
+    component stacks = Boolean();
+    stacks.bit <== isStack;
+    component memories = Boolean();
+    memories.bit <== isMemory;
+
+    component word = Word();
+    word.b <== b; word.hi <== hi; word.lo <== lo;
+    signal pCtx <== b[1] * ctx;
+    signal pIndex <== b[4] * index;
+
+    component item = Fraction();
+    item.alpha <== alpha; item.m <== isStack; item.f <== t + pCtx + pIndex + word.w + STACK() * b[16];
+    component cell = Fraction();
+    cell.alpha <== alpha; cell.m <== isMemory; cell.f <== t + pCtx + pIndex + word.w + MEMORY() * b[16];
+
+    y <== -item.y - cell.y;
+}

@@ -1,0 +1,134 @@
+/**
+ * Memory as rows use it: what its growth costs, aligned words, slices. Mirrors the templates of `circuits/memory.circom`.
+ *
+ * @module
+ */
+
+import { type Message, message, received } from "../verifier/bus.js";
+import { RowError } from "./errors.js";
+import { expand } from "./expand.js";
+import type { Machine } from "./machine.js";
+import { type Columns, inRange, inRange32, isZero, type Registers, take } from "./row.js";
+
+/** No memory has as many words: its gas would be 2^31 and more. */
+export const MAX_WORDS = 1n << 20n;
+
+/** Gas of a memory of `words` words. */
+export function memoryCost(words: bigint): bigint {
+  return 3n * words + words ** 2n / 512n;
+}
+
+/** Columns of `Expansion`. */
+export interface Growth {
+  /** Size afterwards. */
+  readonly words: bigint;
+  /** What the memory cost before, and afterwards. */
+  readonly cost0: bigint;
+  readonly cost1: bigint;
+}
+
+/** `Expansion` of `memory.circom`. */
+export function expansion({ clk, ctx, msize }: Registers, { words, cost0, cost1 }: Growth, act: bigint): Message[] {
+  const token = { t: 16n * clk, ctx, end: words };
+  return [
+    message("MEMGAS", { cost: cost0, w: msize }, act),
+    message("MEMGAS", { cost: cost1, w: words }, act),
+    message("EXPAND", { ...token, i: msize }, act),
+    received(message("EXPAND", { ...token, i: words }, act)),
+  ];
+}
+
+/** Columns of `Aligned`. */
+type Aligned = Growth & Columns<"i" | "offsetOld" | "offsetHigh">;
+
+/** `Aligned` of `memory.circom`. */
+export function aligned(c: Registers & Aligned, act: bigint): Message[] {
+  const { clk, ctx, sp, i, offsetOld, offsetHigh } = c;
+  const offset = { t: offsetOld, ctx, index: sp - 1n, hi: 0n, lo: 32n * i };
+  return [...take("STACK", offset, act, 16n * clk + 1n, offsetHigh), ...expansion(c, c, act)];
+}
+
+/** Columns of `Slice`. */
+export const SLICE = [
+  ...(["offsetHi", "offsetLo", "offsetOld", "offsetHigh", "size", "sizeOld", "sizeHigh"] as const),
+  ...(["reach", "words", "spareHigh", "cost0", "cost1"] as const),
+] as const;
+
+/** `Slice` of `memory.circom`. */
+export function slice(c: Registers & Columns<(typeof SLICE)[number]>, act: bigint): Message[] {
+  const { clk, ctx, sp, size, reach, words } = c;
+  const now = 16n * clk + 1n;
+  const start = (1n - isZero(size)) * c.offsetLo;
+  const offset = { t: c.offsetOld, ctx, index: sp - 1n, hi: c.offsetHi, lo: c.offsetLo };
+  return [
+    ...take("STACK", offset, act, now, c.offsetHigh),
+    ...take("STACK", { t: c.sizeOld, ctx, index: sp - 2n, hi: 0n, lo: size }, act, now, c.sizeHigh),
+    inRange(5, 32n * reach - start - size),
+    ...inRange32(words - reach, c.spareHigh),
+    ...expansion(c, c, act),
+  ];
+}
+
+/**
+ * Grows the running frame's memory to at least `reach` words: emits the rows that make them.
+ *
+ * @throws RowError `MEMORY_SIZE` for 2^20 words or more.
+ */
+export function grow(m: Machine, reach: bigint): Growth {
+  const { ctx, clk, msize } = m.registers;
+  if (reach >= MAX_WORDS) {
+    throw new RowError("no gas pays for so much memory", {
+      code: "MEMORY_SIZE",
+      where: `frame ${ctx}, clk ${clk}`,
+      expected: `fewer than ${MAX_WORDS} words`,
+      got: `${reach}`,
+    });
+  }
+  const words = reach > msize ? reach : msize;
+  for (let i = msize; i < words; i++) {
+    m.giveMemory(i, 0n, { port: 0n });
+    m.emit(expand, { t: 16n * clk, ctx, end: words, i, act: 1n });
+  }
+  return { words, cost0: memoryCost(msize), cost1: memoryCost(words) };
+}
+
+/**
+ * Takes the offset on top of the stack, a multiple of 32, and grows the memory to the word there.
+ *
+ * @throws RowError `MEMORY_ALIGNMENT`, `MEMORY_SIZE`
+ */
+export function assignAligned(m: Machine): Aligned {
+  const { tOld: offsetOld, high: offsetHigh, value } = m.takeStack(1);
+  const i = alignedIndex(m, value);
+  return { i, offsetOld, offsetHigh, ...grow(m, i + 1n) };
+}
+
+/** Index of the word at an offset. @throws RowError `MEMORY_ALIGNMENT` */
+export function alignedIndex(m: Machine, offset: bigint): bigint {
+  if (offset % 32n !== 0n) {
+    throw new RowError("there are rows for multiples of 32 only", {
+      code: "MEMORY_ALIGNMENT",
+      where: `frame ${m.registers.ctx}, clk ${m.registers.clk}`,
+      expected: "a multiple of 32",
+      got: `${offset}`,
+    });
+  }
+  return offset / 32n;
+}
+
+/**
+ * Takes offset and size from the stack, and grows the memory to the slice's end.
+ *
+ * @throws RowError `MEMORY_SIZE`
+ */
+export function assignSlice(m: Machine): Columns<(typeof SLICE)[number]> {
+  const offset = m.takeStack(1);
+  const size = m.takeStack(2);
+  const reach = size.value === 0n ? 0n : (offset.value + size.value + 31n) / 32n;
+  const growth = grow(m, reach);
+  return {
+    ...{ offsetHi: offset.hi, offsetLo: offset.lo, offsetOld: offset.tOld, offsetHigh: offset.high },
+    ...{ size: size.value, sizeOld: size.tOld, sizeHigh: size.high },
+    ...{ reach, spareHigh: (growth.words - reach) >> 16n, ...growth },
+  };
+}
