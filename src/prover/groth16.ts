@@ -6,8 +6,15 @@
  */
 
 import type { Source } from "../formats/source.js";
+import type {
+  Commitment,
+  CommittedKey,
+  CommittedKeySource,
+  LoadCommittedOptions,
+  ProveChunkOptions,
+} from "./commitment.js";
 import type { LoadOptions, ProvingKey } from "./key.js";
-import type { ProofResult, ProveOptions } from "./prove.js";
+import type { ProofAffine, ProofResult, ProveOptions, WorkOptions } from "./prove.js";
 import { Engine } from "./wasm/engine.js";
 import type { CircomWitness, CircuitInputs } from "./witness.js";
 
@@ -29,15 +36,21 @@ import type { CircomWitness, CircuitInputs } from "./witness.js";
  *   `WASM_UNAVAILABLE`, `ARITHMETIC_UNSUPPORTED`, `WORKER_FAILED`, `THREADS_INVALID`, `MEMORY_INVALID`.
  */
 export async function loadProvingKey(source: Source, options: LoadOptions = {}): Promise<ProvingKey> {
-  options.signal?.throwIfAborted();
-  const starting = Engine.create(options);
-  // whoever waits for it hears of it; until then nobody does
-  starting.catch(() => {});
+  const starting = startEngine(options);
   const { readProvingKey } = await import("./key.js");
   const reading = readProvingKey(source, starting, options);
   // what comes next; should it fail, prove() will say so
   import("./prove.js").catch(() => {});
   return reading;
+}
+
+/** Starts threads while modules are imported. */
+function startEngine(options: LoadCommittedOptions): Promise<Engine> {
+  options.signal?.throwIfAborted();
+  const starting = Engine.create(options);
+  // whoever waits for it hears of it; until then nobody does
+  starting.catch(() => {});
+  return starting;
 }
 
 /**
@@ -71,4 +84,59 @@ export async function prove(
 export async function calculateWitness(wasm: Source, inputs: CircuitInputs, signal?: AbortSignal): Promise<Uint8Array> {
   const { runCalculator } = await import("./witness.js");
   return runCalculator(wasm, inputs, signal);
+}
+
+/**
+ * Loads a Groth16 proving key and the commitment key that belongs to it.
+ *
+ * Takes what `loadProvingKey` takes, and 240 bytes more for each column. Every base is checked to be on the curve; whether
+ * σ·IC_i is what it should be is for `checkCommitmentKey` of the setup to say, once for a file.
+ *
+ * @returns a key to commit and prove with many times; close it to end its threads.
+ * @throws FormatError the codes of `loadProvingKey` and `openCkey`; `CKEY_FOREIGN`: the ckey belongs to another zkey;
+ *   `CKEY_COUNTS`, `ZKEY_GAMMA`, `POINT_AT_INFINITY`; ProverError as `loadProvingKey`; `signal.reason`.
+ */
+export async function loadCommittedKey(
+  source: CommittedKeySource,
+  options: LoadCommittedOptions = {},
+): Promise<CommittedKey> {
+  const starting = startEngine(options);
+  const { readCommittedKey } = await import("./commitment.js");
+  return readCommittedKey(source, starting, options);
+}
+
+/**
+ * Commits to columns. The same columns always give the same commitment: it hides nothing.
+ *
+ * @param columns `nCommitted × 32` bytes, little-endian, each number below r; or as many bigints.
+ * @throws ProverError `COLUMNS_LENGTH`, `COLUMN_NOT_CANONICAL`, `KEY_CLOSED`, `OUT_OF_MEMORY`, `WORKER_FAILED`,
+ *   `THREADS_INVALID`; `signal.reason`.
+ */
+export async function commit(
+  key: CommittedKey,
+  columns: Uint8Array | readonly bigint[],
+  options: WorkOptions = {},
+): Promise<Commitment> {
+  const { commitColumns } = await import("./commitment.js");
+  return commitColumns(key, columns, options);
+}
+
+/**
+ * Proves a chunk: that its columns, the challenges and the sum in its witness satisfy the key's circuit.
+ *
+ * The self-check verifies the proof by the equation of a chunk, with the commitment that was handed out before.
+ *
+ * @param witness `nVars × 32` bytes, little-endian, each number below r; the first is the constant 1.
+ * @returns A, B and C of the chunk's proof.
+ * @throws ProverError `WITNESS_LENGTH`, `WITNESS_NOT_CANONICAL`, `WITNESS_NOT_ONE`, `WITNESS_UNSATISFIED` (the witness does not
+ *   satisfy the circuit, or the commitment is to other columns), `KEY_CLOSED`, `OUT_OF_MEMORY`, `WORKER_FAILED`,
+ *   `THREADS_INVALID`, `NO_RANDOMNESS`; FormatError `POINT_AT_INFINITY` (the key is inconsistent); `signal.reason`.
+ */
+export async function proveChunk(
+  key: CommittedKey,
+  witness: Uint8Array,
+  options: ProveChunkOptions = {},
+): Promise<ProofAffine> {
+  const { createChunkProof } = await import("./commitment.js");
+  return createChunkProof(key, witness, options);
 }

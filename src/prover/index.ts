@@ -13,12 +13,20 @@
  */
 
 export { ChunkproofError, FormatError, ProverError } from "../errors.js";
+export type { G1Affine, G2Affine } from "../formats/bn254.js";
 export type { ProofJson, VerifyingKeyJson } from "../formats/json.js";
 export type { Source } from "../formats/source.js";
-export { calculateWitness, loadProvingKey, prove } from "./groth16.js";
+export type {
+  Commitment,
+  CommittedKey,
+  CommittedKeySource,
+  LoadCommittedOptions,
+  ProveChunkOptions,
+} from "./commitment.js";
+export { calculateWitness, commit, loadCommittedKey, loadProvingKey, prove, proveChunk } from "./groth16.js";
 export type { KeyInfo, LoadOptions, ProvingKey } from "./key.js";
 export type { OnProgress, Progress } from "./progress.js";
-export type { ProofResult, ProveOptions } from "./prove.js";
+export type { ProofAffine, ProofResult, ProveOptions, WorkOptions } from "./prove.js";
 export type { ThreadCount } from "./wasm/engine.js";
 export type { Arithmetic } from "./wasm/kernel.js";
 export type { CircomWitness, CircuitInputs, InputValue } from "./witness.js";

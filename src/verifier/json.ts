@@ -108,12 +108,14 @@ export function snapshot(subject: Subject, value: unknown, rule: CopyRule): unkn
 /**
  * Copies own properties of an object; missing ones become `undefined`, extra ones are ignored.
  *
+ * @param path where the object stands in the input, for messages.
  * @throws VerifierError `…_MALFORMED` if `value` is not an object or looking at it throws
  */
 export function snapshotFields<K extends string>(
   subject: Subject,
   value: unknown,
   rules: Readonly<Record<K, CopyRule>>,
+  path = "",
 ): Record<K, unknown> {
   const out = {} as Record<K, unknown>;
   let isObject = false;
@@ -123,9 +125,9 @@ export function snapshotFields<K extends string>(
       out[key] = isObject && Object.hasOwn(value as object, key) ? copy((value as never)[key], rules[key]) : undefined;
     }
   } catch (cause) {
-    throw fault(subject, "MALFORMED", "", "reading the value threw an exception", { cause });
+    throw fault(subject, "MALFORMED", path, "reading the value threw an exception", { cause });
   }
-  if (!isObject) throw fault(subject, "MALFORMED", "", "not an object", { expected: "object", got: describe(value) });
+  if (!isObject) throw fault(subject, "MALFORMED", path, "not an object", { expected: "object", got: describe(value) });
   return out;
 }
 

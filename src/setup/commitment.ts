@@ -1,0 +1,458 @@
+/**
+ * Commitment keys: σ·IC_i for the public signals of a zkey that are committed to, and for no other, with σ a secret of
+ * this key alone.
+ *
+ * σ is toxic waste like δ: whoever knows it makes P = σ·D for any D, and with that proves anything. It is a product of
+ * factors, one for each contribution, and safe if a single one of them was forgotten. And no two keys may share it: a
+ * point σ·IC_i of another key would be one that this key must not have.
+ *
+ * @module
+ */
+
+import { bn254 } from "@noble/curves/bn254.js";
+import { writeFileAtomic } from "#platform";
+import { FormatError, SetupError } from "../errors.js";
+import { encodeG1, FIELD_SIZE, FR_MODULUS, G1_SIZE, type G1Affine, type G2Affine } from "../formats/bn254.js";
+import {
+  type CkeyContribution,
+  type CkeyFile,
+  type CkeyHeader,
+  encodeName,
+  openCkey,
+  writeCkey,
+  zkeyDigest,
+} from "../formats/ckey.js";
+import { g1ToJson, g2ToJson } from "../formats/json.js";
+import type { ByteSource, Source } from "../formats/source.js";
+import { openZkey, readIC, type ZkeyFile } from "../formats/zkey.js";
+import { checkGamma, checkPair, committedIC, loadColumns } from "../prover/commitment.js";
+import { allDone } from "../prover/concurrency.js";
+import { loadJob } from "../prover/key.js";
+import { type OnProgress, Stage } from "../prover/progress.js";
+import { randomBytes, randomScalar } from "../prover/random.js";
+import { Engine, resolveThreads, type ThreadCount } from "../prover/wasm/engine.js";
+import { kernelFunction, putConstants } from "../prover/wasm/field.js";
+import { type Call, SCRATCH } from "../prover/wasm/kernel.js";
+import { Workspace } from "../prover/workspace.js";
+import { negatedPair } from "../verifier/groth16.js";
+import { type ChunkKeyJson, generatorG2, N_STATEMENT } from "../verifier/keyset.js";
+import { isNeutral, millerLoop } from "../verifier/pairing.js";
+import { toG2 } from "../verifier/points.js";
+import {
+  CONTRIBUTION_NAME,
+  commitmentContribution,
+  commitmentHash,
+  derivedScalar,
+  provesFactor,
+} from "./contribution.js";
+import { badOption, checkRandomness, DEVELOPMENT_WARNING } from "./setup.js";
+
+/** Options of everything here. */
+export interface CommitmentOptions {
+  /** Default `"auto"`: as many as the hardware runs at the same time. */
+  readonly threads?: ThreadCount | undefined;
+  /** Ends the work between two tasks; what is thrown then is `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** Options of {@link createCommitmentKey} and {@link contributeCommitmentKey}. Stage: `"points"`. */
+export interface ContributeOptions extends CommitmentOptions {
+  /** Who contributes, at most 255 bytes in UTF-8. Default: `chunkproof development key, NOT FOR PRODUCTION`. */
+  readonly name?: string | undefined;
+  /**
+   * FOR TESTS ONLY: the factor of σ instead of a secret random one, from 2 to r - 2. The key is then the same in every run,
+   * and everybody who knows this number can forge proofs for it. Refused unless {@link insecureDeterministic} is set.
+   */
+  readonly randomness?: { readonly sigma: bigint } | undefined;
+  /** FOR TESTS ONLY: must be `true` when {@link randomness} is given, and must not be set without. */
+  readonly insecureDeterministic?: boolean | undefined;
+}
+
+/** A new commitment key. */
+export interface CommitmentKeyResult {
+  /** The `.ckey` file in pieces, to be written one after the other; as a source: `new Blob(ckey)`. */
+  readonly ckey: Uint8Array[];
+  readonly nStatement: number;
+  readonly nCommitted: number;
+  /** What has to be said as long as nobody else has contributed. */
+  readonly warning: string;
+  /**
+   * Writes the key to a local file; whatever fails, no incomplete file is left under that name.
+   *
+   * @throws FormatError `FILE_UNWRITABLE`, in browsers `FILE_UNSUPPORTED`; `signal.reason`.
+   */
+  writeTo(path: string, signal?: AbortSignal): Promise<void>;
+}
+
+/** The generator of G2, where σ starts. */
+const ONE: G2Affine = /* @__PURE__ */ (() => bn254.G2.Point.BASE.toAffine())();
+
+/**
+ * Makes the commitment key of a zkey, with a σ of its own and the first contribution to it.
+ *
+ * Needs the zkey only, in its last state: a contribution to δ makes it another one. The public signals are sum, alpha and
+ * beta, and the columns, which are committed to. One party draws σ here; let others {@link contributeCommitmentKey}.
+ *
+ * @returns the key in memory.
+ * @throws FormatError when the source cannot be read or is no such key (the codes of `openZkey`; IC: `POINT_INVALID`,
+ *   `POINT_AT_INFINITY`; `ZKEY_GAMMA`, `CKEY_CONTRIBUTION`: the name is too long); SetupError `SETUP_OPTIONS`,
+ *   `SETUP_NO_COLUMNS`; ProverError `THREADS_INVALID`, `WASM_UNSUPPORTED`, `OUT_OF_MEMORY`, `NO_RANDOMNESS`,
+ *   `WORKER_FAILED`; `signal.reason`.
+ */
+export async function createCommitmentKey(zkey: Source, options: ContributeOptions = {}): Promise<CommitmentKeyResult> {
+  const { factor, name, nonce } = chooseFactor(options);
+  const file = await openZkey(zkey, options.signal);
+  try {
+    checkGamma(file);
+    const nCommitted = file.header.nPublic - N_STATEMENT;
+    if (nCommitted < 1) {
+      throw new SetupError("the circuit has nothing to commit to", {
+        code: "SETUP_NO_COLUMNS",
+        where: file.name,
+        expected: `more than ${N_STATEMENT} public signals`,
+        got: String(file.header.nPublic),
+      });
+    }
+    const header = { nStatement: N_STATEMENT, nCommitted, zkeyDigest: await zkeyDigest(file) };
+    const points = await scale(committedIC(file, header), factor, options);
+    const start = commitmentHash(header.zkeyDigest, N_STATEMENT, nCommitted);
+    return resultOf(header, points, [commitmentContribution(start, ONE, factor, nonce, name)]);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Contributes to the σ of a commitment key: multiplies it by a secret that nobody keeps.
+ *
+ * The contributions before this one are checked; that the points are what they should be is for
+ * {@link checkCommitmentKey} to say, which everybody should do with the final key.
+ *
+ * @throws FormatError when the source cannot be read or is no such key (the codes of `openCkey`; `POINT_INVALID`,
+ *   `POINT_AT_INFINITY`; `CKEY_CONTRIBUTION`, `CKEY_NO_CONTRIBUTION`); SetupError `SETUP_OPTIONS`; ProverError as
+ *   {@link createCommitmentKey}; `signal.reason`.
+ */
+export async function contributeCommitmentKey(
+  ckey: Source,
+  options: ContributeOptions = {},
+): Promise<CommitmentKeyResult> {
+  const { factor, name, nonce } = chooseFactor(options);
+  const file = await openCkey(ckey, options.signal);
+  try {
+    checkContributions(file);
+    const { header, contributions, sigma2, source, points: section } = file;
+    const range = {
+      source,
+      where: `${file.name}: section 3`,
+      offset: section.offset,
+      count: header.nCommitted,
+    };
+    const points = await scale(range, factor, options);
+    const last = contributions.at(-1)!.transcript;
+    const contribution = commitmentContribution(last, sigma2, factor, nonce, name);
+    return resultOf(header, points, [...contributions, contribution]);
+  } finally {
+    await file.close();
+  }
+}
+
+function chooseFactor(options: ContributeOptions) {
+  options.signal?.throwIfAborted();
+  resolveThreads(options.threads);
+  checkRandomness(options);
+  const { randomness, name = CONTRIBUTION_NAME } = options;
+  encodeName(name, "name");
+  if (randomness === undefined) {
+    // 1 and -1 come once in 2^253 times, and parseKeySet refuses them
+    return { factor: randomScalar(), nonce: randomScalar(), name };
+  }
+  const { sigma } = randomness;
+  if (typeof sigma !== "bigint" || sigma < 2n || sigma > FR_MODULUS - 2n) {
+    throw badOption("randomness.sigma", "a bigint from 2 to r - 2");
+  }
+  return { factor: sigma, nonce: derivedScalar("chunkproof test sigma", [sigma]), name };
+}
+
+function resultOf(
+  header: CkeyHeader,
+  points: Uint8Array,
+  contributions: readonly CkeyContribution[],
+): CommitmentKeyResult {
+  const ckey = writeCkey({ ...header, points, contributions, sigma2: contributions.at(-1)!.sigmaAfter });
+  return {
+    ckey,
+    nStatement: header.nStatement,
+    nCommitted: header.nCommitted,
+    warning: DEVELOPMENT_WARNING,
+    writeTo: (path, abort) => writeFileAtomic(path, ckey, abort),
+  };
+}
+
+/** What {@link checkCommitmentKey} found out. */
+export interface CommitmentKeyReport {
+  readonly nStatement: number;
+  readonly nCommitted: number;
+  /** Names of the contributors in order. The names are claims; the factors are proved to be known to whoever made them. */
+  readonly contributors: readonly string[];
+}
+
+/**
+ * Checks a commitment key against its zkey: that every contribution is chained to the one before and proves its factor, that
+ * the last one leads to the key's σ, and that all points are σ·IC_i for it.
+ *
+ * The points are compared by one random linear combination, with 128-bit coefficients drawn afterwards:
+ * e(Σ ρ_i·Q_i, [1]) = e(Σ ρ_i·IC_i, [σ]).
+ *
+ * @throws FormatError when a source cannot be read or is no such key (the codes of `openZkey` and `openCkey`; `POINT_INVALID`,
+ *   `POINT_AT_INFINITY`, `ZKEY_GAMMA`, `CKEY_COUNTS`); `CKEY_FOREIGN`; `CKEY_NO_CONTRIBUTION`; `CKEY_CONTRIBUTION`: one of
+ *   them proves nothing or is not chained; `CKEY_SIGMA`: σ is not where they lead; `CKEY_POINTS`: the points have another
+ *   ratio; ProverError as {@link createCommitmentKey}; `signal.reason`.
+ */
+export async function checkCommitmentKey(
+  zkey: Source,
+  ckey: Source,
+  options: CommitmentOptions = {},
+): Promise<CommitmentKeyReport> {
+  options.signal?.throwIfAborted();
+  return withBoth(zkey, ckey, options.signal, async (file, commitments) => {
+    checkContributions(commitments);
+    await checkRatio(file, commitments, options);
+    const { header, contributions } = commitments;
+    return {
+      nStatement: header.nStatement,
+      nCommitted: header.nCommitted,
+      contributors: contributions.map(({ name }) => name),
+    };
+  });
+}
+
+/** Opens both files, holds that they belong together, and closes them in any case. */
+async function withBoth<T>(
+  zkey: Source,
+  ckey: Source,
+  signal: AbortSignal | undefined,
+  work: (zkey: ZkeyFile, ckey: CkeyFile) => Promise<T>,
+): Promise<T> {
+  const file = await openZkey(zkey, signal);
+  try {
+    const commitments = await openCkey(ckey, signal);
+    try {
+      await checkPair(file, commitments);
+      return await work(file, commitments);
+    } finally {
+      await commitments.close();
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function checkContributions({ name, header, sigma2, contributions }: CkeyFile): void {
+  if (contributions.length === 0) {
+    throw new FormatError("nobody contributed to sigma", { code: "CKEY_NO_CONTRIBUTION", where: name });
+  }
+  let before = commitmentHash(header.zkeyDigest, header.nStatement, header.nCommitted);
+  let sigma = ONE;
+  contributions.forEach((contribution, i) => {
+    if (!provesFactor(contribution, before, sigma)) {
+      throw new FormatError("contribution proves nothing, or does not follow the one before", {
+        code: "CKEY_CONTRIBUTION",
+        where: `${name}: section 4 (contributions), contribution ${i}`,
+      });
+    }
+    before = contribution.transcript;
+    sigma = contribution.sigmaAfter;
+  });
+  const { Point } = bn254.G2;
+  if (!Point.fromAffine(sigma).equals(Point.fromAffine(sigma2))) {
+    throw new FormatError("sigma is not where the contributions lead", {
+      code: "CKEY_SIGMA",
+      where: `${name}: section 2 (sigma)`,
+    });
+  }
+}
+
+async function checkRatio(zkey: ZkeyFile, ckey: CkeyFile, options: CommitmentOptions): Promise<void> {
+  const { signal, onProgress } = options;
+  const { nStatement, nCommitted } = ckey.header;
+  const engine = await Engine.create({ threads: options.threads });
+  try {
+    const job = loadJob(engine, new Stage(onProgress, "load", 2 * nCommitted * G1_SIZE), signal);
+    const { ic, sigma } = await loadColumns(job, zkey, ckey);
+    const coefficients = new Uint8Array(nCommitted * FIELD_SIZE);
+    for (let i = 0; i < nCommitted; i++) coefficients.set(randomBytes(FIELD_SIZE / 2), i * FIELD_SIZE);
+    const space = new Workspace(engine, job.constants);
+    const impossible = (i: number) => new Error(`coefficient ${i} is above 2^128`);
+    const how = { signal, onProgress, stage: "check" };
+    const sums = await space.sumAll(coefficients, nStatement + 1, [ic, sigma], impossible, how);
+    const [left, right] = sums.map(({ x, y }) => bn254.G1.Point.fromAffine({ x, y })) as [Point, Point];
+    const pairs = [
+      ...negatedPair(left, toG2("vk", ckey.sigma2, "").lines),
+      ...negatedPair(right.negate(), generatorG2().lines),
+    ];
+    if (isNeutral(millerLoop(pairs))) return;
+  } finally {
+    await engine.close();
+  }
+  throw new FormatError("the points are not those of IC times sigma", {
+    code: "CKEY_POINTS",
+    where: `${ckey.name}: section 3 (points)`,
+  });
+}
+
+type Point = ReturnType<typeof bn254.G1.Point.fromAffine>;
+
+/** How a chunk key is called, and what it is a key for. */
+export interface ChunkKeyNames {
+  /** See `ChunkKeyJson`. */
+  readonly name: string;
+  /** Digest of what the layout's circuit is made from: 64 lower-case hexadecimal digits. */
+  readonly layout: string;
+}
+
+/**
+ * The verifying key of a layout, as an entry of a key set.
+ *
+ * @throws FormatError when a source cannot be read or is no such key (the codes of `openZkey` and `openCkey`; IC:
+ *   `POINT_NOT_CANONICAL`, `POINT_NOT_ON_CURVE`, `POINT_AT_INFINITY`; `CKEY_FOREIGN`, `CKEY_COUNTS`, `ZKEY_GAMMA`).
+ */
+export async function exportChunkKey(
+  zkey: Source,
+  ckey: Source,
+  { name, layout }: ChunkKeyNames,
+  signal?: AbortSignal,
+): Promise<ChunkKeyJson> {
+  return withBoth(zkey, ckey, signal, async (file, { header: { nStatement, nCommitted }, sigma2 }) => {
+    const { power, nPublic, alpha1, beta2, gamma2, delta2 } = file.header;
+    const ic = await readIC(file, nStatement + 1);
+    return {
+      name,
+      power,
+      nPublic,
+      nCommitted,
+      layout,
+      vk_alpha_1: g1ToJson(alpha1),
+      vk_beta_2: g2ToJson(beta2),
+      vk_gamma_2: g2ToJson(gamma2),
+      vk_delta_2: g2ToJson(delta2),
+      vk_sigma_2: g2ToJson(sigma2),
+      IC: ic.map(g1ToJson),
+    };
+  });
+}
+
+/** Points per task. */
+const CHUNK = 1024;
+const OPERATION = 12;
+
+/** Points of a file. */
+interface Range {
+  readonly source: ByteSource;
+  readonly where: string;
+  readonly offset: number;
+  readonly count: number;
+}
+
+/**
+ * Multiplies points by one scalar k.
+ *
+ * Double-and-add over many points at a time, so that additions share an inversion. With any fixed point T, X holds m·P + T for
+ * the bits of k so far; a bit b takes two additions, X + (b·P - T) and their sum, and no doubling, which would take longer.
+ *
+ * @returns `count × 64` bytes.
+ * @throws FormatError `POINT_INVALID`, `POINT_AT_INFINITY`.
+ */
+async function scale(
+  { source, where, offset, count }: Range,
+  k: bigint,
+  options: CommitmentOptions,
+): Promise<Uint8Array> {
+  const { signal, onProgress } = options;
+  const engine = await Engine.create({ threads: options.threads }, true);
+  try {
+    const { heap, kernel } = engine;
+    const { b } = putConstants(engine);
+    const pointSize = kernelFunction(kernel, "g1_pointSize")();
+    const put = (point: G1Affine): number => {
+      const [raw, at] = [heap.alloc(G1_SIZE), heap.alloc(pointSize)];
+      heap.view(raw, G1_SIZE).set(encodeG1(point));
+      kernelFunction(kernel, "g1_fromBytes")(at, raw, b.g1);
+      return at;
+    };
+    const { BASE } = bn254.G1.Point;
+    const [t, minusT] = [put(BASE.toAffine()), put(BASE.negate().toAffine())];
+    const result = new Uint8Array(count * G1_SIZE);
+    const stage = new Stage(onProgress, "points", count);
+    const n = Math.min(CHUNK, count);
+    const scratch = kernelFunction(kernel, "g1_batchScratch")(n);
+    const lane = () => {
+      const [p, x, y] = [0, 0, 0].map(() => heap.alloc(n * pointSize)) as [number, number, number];
+      const operations = (of: (at: number) => [number, number, number]): number => {
+        const at = heap.alloc(n * OPERATION);
+        const words = new Uint32Array(heap.bytes.buffer, at, 3 * n);
+        for (let i = 0; i < n; i++) words.set(of(i * pointSize), 3 * i);
+        return at;
+      };
+      return {
+        raw: heap.alloc(n * G1_SIZE),
+        p,
+        x,
+        /** p becomes P - T, x becomes X + b·P - T + X for a bit b, or X - T in the end. */
+        prepare: operations((at) => [p + at, minusT, p + at]),
+        bits: [operations((at) => [x + at, minusT, y + at]), operations((at) => [x + at, p + at, y + at])] as const,
+        sum: operations((at) => [x + at, y + at, x + at]),
+        finish: operations((at) => [x + at, minusT, x + at]),
+      };
+    };
+    const bits = k.toString(2);
+    let next = 0;
+    let failed = false;
+    const work = async ({ raw, p, x, prepare, bits: byBit, sum, finish }: ReturnType<typeof lane>) => {
+      for (let from = next; from < count && !failed; from = next) {
+        const m = Math.min(n, count - from);
+        next += m;
+        const bytes = await source.read(offset + from * G1_SIZE, m * G1_SIZE);
+        heap.view(raw, bytes.length).set(bytes);
+        for (let i = 0; i < m; i++) heap.bytes.copyWithin(x + i * pointSize, t, t + pointSize);
+        const each = (call: (i: number) => Call) => Array.from({ length: m }, (_, i) => call(i));
+        const batch = (operations: number): Call => ["g1_batchAdd", operations, m, SCRATCH];
+        const calls: Call[] = [
+          ...each((i) => ["g1_fromBytes", p + i * pointSize, raw + i * G1_SIZE, b.g1]),
+          batch(prepare),
+          ...[...bits].flatMap((bit) => [batch(byBit[bit === "1" ? 1 : 0]), batch(sum)]),
+          batch(finish),
+          ...each((i) => ["g1_toBytes", raw + i * G1_SIZE, x + i * pointSize]),
+        ];
+        const [answers] = await engine.run([{ calls, scratch }], { signal });
+        const bad = answers!.slice(0, m).findIndex((answer) => answer !== 0);
+        if (bad >= 0) {
+          throw new FormatError("not a point of the curve with canonical coordinates", {
+            code: "POINT_INVALID",
+            where: `${where}, point ${from + bad}`,
+          });
+        }
+        const scaled = heap.view(raw, m * G1_SIZE);
+        for (let i = 0; i < m; i++) {
+          if (scaled.subarray(i * G1_SIZE, (i + 1) * G1_SIZE).some((byte) => byte !== 0)) continue;
+          // a signal with such a point could be anything
+          throw new FormatError("is the point at infinity", {
+            code: "POINT_AT_INFINITY",
+            where: `${where}, point ${from + i}`,
+          });
+        }
+        result.set(scaled, from * G1_SIZE);
+        stage.advance(m);
+      }
+    };
+    const orFail = (promise: Promise<void>) =>
+      promise.catch((error) => {
+        failed = true;
+        throw error;
+      });
+    await allDone(Array.from({ length: engine.threads }, lane).map((buffers) => orFail(work(buffers))));
+    return result;
+  } finally {
+    await engine.close();
+  }
+}
