@@ -9,24 +9,62 @@
  */
 
 import { type Block, createBlock } from "@ethereumjs/block";
-import type { EVM, InterpreterStep } from "@ethereumjs/evm";
+import type { EVM, EVMOpts, InterpreterStep } from "@ethereumjs/evm";
 import { MerkleStateManager } from "@ethereumjs/statemanager";
 import { createAccount, createAddressFromString, KECCAK256_NULL } from "@ethereumjs/util";
 import { buildBlock, createVM, type RunTxResult, runBlock, type VM } from "@ethereumjs/vm";
 import { TraceError } from "./errors.js";
 import { TRACE_VERSION, type Trace, type TraceAccount, type TraceExecution, type TraceHeader } from "./format.js";
-import { OP } from "./opcodes.js";
-import { bigEndian, type Hex, quantity, toHex, wordBytes } from "./read.js";
+import { mnemonic, OP, opcodeByte } from "./opcodes.js";
+import { bigEndian, type Hex, MAX_CHAIN_ID, MAX_UINT64, MAX_WORD, quantity, toHex, wordBytes } from "./read.js";
 import { SNAPSHOT_VERSION, type Snapshot, type SnapshotAccount } from "./snapshot.js";
 import { cancun, decodeTransaction } from "./transaction.js";
-
-/** Where EIP-4788 keeps the beacon roots. */
-export const BEACON_ROOTS: Hex = "0x000f3df6d732807ef1319fb7b8bb8522d0beac02";
+import { BEACON_ROOTS, memoryGas } from "./validate.js";
 
 const EMPTY_CODE = toHex(KECCAK256_NULL);
 const ZERO_HASH: Hex = `0x${"00".repeat(32)}`;
 const ZERO_ADDRESS: Hex = `0x${"00".repeat(20)}`;
+/** Point evaluation (EIP-4844): ethereumjs has it only with a trusted setup. */
+const KZG_PRECOMPILE: Hex = `0x${"00".repeat(19)}0a`;
+/** The protocol allows no less. */
+const MIN_GAS_LIMIT = 5000n;
 const SECONDS_PER_BLOCK = 12n;
+
+/** A REVERT whose data no gas can pay for. */
+class HugeRevert extends Error {
+  readonly pc: number;
+
+  constructor(pc: number) {
+    super("REVERT of more memory than the gas pays for");
+    this.pc = pc;
+  }
+}
+
+/**
+ * REVERT as it is, but for one thing: before its gas is paid, ethereumjs reads the data for the step event, and with an
+ * offset of 2^200 allocates whatever it is asked for. Here such a REVERT ends the block instead.
+ */
+const REVERT: NonNullable<EVMOpts["customOpcodes"]>[number] = {
+  opcode: OP.REVERT,
+  opcodeName: mnemonic(OP.REVERT),
+  baseFee: 0,
+  async gasFunction(runState, gas) {
+    const [offset, length] = runState.stack.peek(2) as [bigint, bigint];
+    const words = length === 0n ? 0n : (offset + length + 31n) / 32n;
+    if (words <= runState.memoryWordCount) return gas;
+    const cost = memoryGas(words);
+    const expansion = cost - runState.highestMemCost;
+    if (expansion > runState.gasLeft) throw new HugeRevert(runState.programCounter);
+    runState.highestMemCost = cost;
+    runState.memoryWordCount = words;
+    return gas + expansion;
+  },
+  logicFunction(runState) {
+    const [offset, length] = runState.stack.popN(2) as [bigint, bigint];
+    const data = length === 0n ? new Uint8Array(0) : runState.memory.read(Number(offset), Number(length));
+    runState.interpreter.revert(data);
+  },
+};
 
 /** An account of a genesis. An account with nothing in it does not exist. */
 export interface GenesisAccount {
@@ -128,9 +166,18 @@ export class Sequencer {
   /**
    * Makes the genesis block.
    *
-   * @throws TraceError `TRACE_GENESIS` for an address given twice, storage without an account, the beacon roots contract.
+   * @throws TraceError `TRACE_GENESIS` for an address or slot given twice, storage without an account, the beacon roots
+   *   contract, a chain id below 1 or above 2^51 - 1; `TRACE_HEADER` for a header that no block can have.
    */
   static async create({ chainId, genesis, header = {} }: SequencerOptions): Promise<Sequencer> {
+    if (chainId < 1n || chainId > MAX_CHAIN_ID) {
+      throw new TraceError("not a chain id", {
+        code: "TRACE_GENESIS",
+        where: "chainId",
+        expected: `1 to ${MAX_CHAIN_ID}`,
+        got: String(chainId),
+      });
+    }
     const common = cancun(chainId);
     const stateManager = new MerkleStateManager({ common });
     const known = new Touched();
@@ -138,6 +185,7 @@ export class Sequencer {
       const where = `genesis[${i}]`;
       const address = text.toLowerCase() as Hex;
       const refuse = (message: string) => new TraceError(message, { code: "TRACE_GENESIS", where, got: address });
+      if (!/^0x[0-9a-f]{40}$/.test(address)) throw refuse("not an address");
       if (known.accounts.has(address)) throw refuse("an address that was given before");
       const hasCode = code !== undefined && code.length > 0;
       if (address === BEACON_ROOTS && hasCode) throw refuse("the beacon roots contract (EIP-4788) is not supported");
@@ -157,15 +205,21 @@ export class Sequencer {
       }
     }
     const stateRoot = await stateManager.getStateRoot();
-    const vm = await createVM({ common, stateManager });
+    const vm = await createVM({ common, stateManager, evmOpts: { customOpcodes: [REVERT] } });
     const { baseFeePerGas = 10n ** 9n, excessBlobGas = 0n, ...defaults } = header;
+    const gasLimit = defaults.gasLimit ?? 30_000_000n;
+    const timestamp = (defaults.timestamp ?? 1_700_000_000n) - SECONDS_PER_BLOCK;
+    expectRange("timestamp", timestamp, 0n, MAX_UINT64 >> 1n);
+    expectRange("gasLimit", gasLimit, MIN_GAS_LIMIT, MAX_UINT64);
+    expectRange("baseFeePerGas", baseFeePerGas, 0n, MAX_WORD);
+    expectRange("excessBlobGas", excessBlobGas, 0n, MAX_UINT64);
     const head = createBlock(
       {
         header: {
           number: 0n,
           stateRoot,
-          gasLimit: defaults.gasLimit ?? 30_000_000n,
-          timestamp: (defaults.timestamp ?? 1_700_000_000n) - SECONDS_PER_BLOCK,
+          gasLimit,
+          timestamp,
           baseFeePerGas,
           excessBlobGas,
           blobGasUsed: 0n,
@@ -198,10 +252,14 @@ export class Sequencer {
    *
    * @param transactions raw signed, EIP-2718
    * @throws TraceError `TRACE_TX_TYPE`, `TRACE_TRANSACTION` with `transaction <index>` in `where`; `TRACE_HEADER`;
-   *   `TRACE_EVM`
+   *   `TRACE_HALT` for a REVERT of more memory than can be paid for; `TRACE_PRECOMPILE` for KZG; `TRACE_EVM`
    */
   async buildBlock(transactions: readonly Uint8Array[], fields: BlockFields = {}): Promise<BuiltBlock> {
     const decoded = transactions.map((raw, i) => decodeTransaction(raw, this.chainId, `transaction ${i}`));
+    decoded.forEach(({ to }, i) => {
+      if (to === undefined || toHex(to.bytes) !== KZG_PRECOMPILE) return;
+      throw new TraceError("the KZG precompile is not there", { code: "TRACE_PRECOMPILE", where: `transaction ${i}` });
+    });
     const before = this.#vm;
     const vm = await before.shallowCopy();
     const options = { ...this.#defaults, ...fields };
@@ -226,18 +284,13 @@ export class Sequencer {
         const set = touched.account(toHex(address));
         for (const slot of slots) set.add(bigEndian(slot));
       }
-      const recorder = new Recorder(vm.evm as EVM, touched);
+      const code = tx.to === undefined ? tx.data : await vm.stateManager.getCode(tx.to);
+      const recorder = new Recorder(vm.evm as EVM, code, touched);
       let result: RunTxResult;
       try {
         result = await builder.addTransaction(tx);
       } catch (cause) {
-        const isEvm = cause instanceof RangeError || cause instanceof TypeError;
-        throw new TraceError(isEvm ? "the EVM failed" : "cannot be included in this block", {
-          code: isEvm ? "TRACE_EVM" : "TRACE_TRANSACTION",
-          where: `transaction ${i}`,
-          got: cause instanceof Error ? cause.message : String(cause),
-          cause,
-        });
+        throw recorder.failure(cause, `transaction ${i}`);
       } finally {
         recorder.stop();
       }
@@ -270,12 +323,22 @@ export class Sequencer {
    * Executes a block again on the state before it, without watching, and compares roots, receipts, bloom and gas with its
    * header: what a replica without proofs does. The chain stays as it is.
    *
-   * @param block a successor of {@link head}
-   * @throws what ethereumjs throws if the header is wrong
+   * @param block the next after {@link head}
+   * @throws TraceError `TRACE_HEADER` if it is not, or if it is not what its header says
    */
   async execute(block: Block): Promise<void> {
+    const where = `block ${block.header.number}`;
+    const [parent, head] = [toHex(block.header.parentHash), toHex(this.#head.hash())];
+    if (parent !== head) {
+      throw new TraceError("another parent", { code: "TRACE_HEADER", where, expected: head, got: parent });
+    }
     const vm = await this.#vm.shallowCopy();
-    await runBlock(vm, { block, skipHardForkValidation: true });
+    try {
+      // the validation left out is what ethereumjs does with a database of headers
+      await runBlock(vm, { block, skipHeaderValidation: true });
+    } catch (cause) {
+      throw headerError(where, cause);
+    }
   }
 
   /** The state after {@link head}. */
@@ -305,28 +368,45 @@ export class Sequencer {
   }
 
   /** Begins a block. @throws TraceError `TRACE_HEADER` */
-  async #open(vm: VM, headerData: { readonly timestamp: bigint } & Readonly<Record<string, bigint | Hex>>) {
+  async #open(
+    vm: VM,
+    headerData: { readonly timestamp: bigint; readonly gasLimit: bigint } & Readonly<Record<string, bigint | Hex>>,
+  ) {
     try {
       const blockOpts = { putBlockIntoBlockchain: false };
       const builder = await buildBlock(vm, { parentBlock: this.#head, headerData, withdrawals: [], blockOpts });
       // the builder looks at the header only with the first transaction
       createBlock({ header: { ...headerData, number: this.#head.header.number + 1n } }, { common: vm.common });
-      if (headerData.timestamp <= this.#head.header.timestamp) throw new Error("not later than its parent");
+      expectRange("timestamp", headerData.timestamp, this.#head.header.timestamp + 1n, MAX_UINT64);
+      expectRange("gasLimit", headerData.gasLimit, MIN_GAS_LIMIT, MAX_UINT64);
       return builder;
     } catch (cause) {
-      throw new TraceError("no block can have this header", {
-        code: "TRACE_HEADER",
-        where: `block ${this.#head.header.number + 1n}`,
-        got: cause instanceof Error ? cause.message : String(cause),
-        cause,
-      });
+      throw headerError(`block ${this.#head.header.number + 1n}`, cause);
     }
   }
+}
+
+/** @throws TraceError `TRACE_HEADER` */
+function expectRange(name: string, value: bigint, min: bigint, max: bigint): void {
+  if (value >= min && value <= max) return;
+  throw new TraceError("out of range", {
+    code: "TRACE_HEADER",
+    where: `header.${name}`,
+    expected: `${quantity(min)} to ${quantity(max)}`,
+    got: quantity(value),
+  });
+}
+
+function headerError(where: string, cause: unknown): TraceError {
+  if (cause instanceof TraceError) return cause;
+  const got = cause instanceof Error ? cause.message : String(cause);
+  return new TraceError("no block has this header", { code: "TRACE_HEADER", where, got, cause });
 }
 
 /** Writes down the steps of one transaction, and the slots that they touch. */
 class Recorder {
   readonly #evm: EVM;
+  readonly #code: Uint8Array;
   readonly #touched: Touched;
   readonly #steps: { -readonly [K in keyof TraceExecution["steps"][number]]: TraceExecution["steps"][number][K] }[] =
     [];
@@ -334,8 +414,9 @@ class Recorder {
   #refund = 0n;
   readonly #listener: (step: InterpreterStep) => void;
 
-  constructor(evm: EVM, touched: Touched) {
+  constructor(evm: EVM, code: Uint8Array, touched: Touched) {
     this.#evm = evm;
+    this.#code = code;
     this.#touched = touched;
     this.#listener = (step) => this.#step(step);
     evm.events.on("step", this.#listener);
@@ -345,9 +426,11 @@ class Recorder {
     this.#evm.events.off("step", this.#listener);
   }
 
-  #step({ pc, opcode: { code: op }, gasLeft, gasRefund, stack, memoryWordCount, address, depth }: InterpreterStep) {
+  #step({ pc, gasLeft, gasRefund, stack, memoryWordCount, address, depth }: InterpreterStep) {
     // steps of inner calls belong to a call that is refused anyway
     if (depth > 0) return;
+    // the event shows INVALID for every byte that is no opcode
+    const op = this.#code[pc]!;
     if ((op === OP.SLOAD || op === OP.SSTORE) && stack.length > 0) {
       this.#touched.account(toHex(address.bytes)).add(stack[stack.length - 1]!);
     }
@@ -362,7 +445,8 @@ class Recorder {
     if (runState !== undefined) {
       const { programCounter, opCode } = runState;
       const last = this.#steps.at(-1)?.op;
-      const ranOff = exceptionError === undefined && last !== OP.STOP && last !== OP.RETURN;
+      const ends: (number | undefined)[] = [OP.STOP, OP.RETURN, opcodeByte("SELFDESTRUCT")];
+      const ranOff = exceptionError === undefined && !ends.includes(last);
       // REVERT without its two operands halts before the event is sent
       const silent = exceptionError !== undefined && opCode === OP.REVERT && last !== OP.REVERT;
       if (ranOff || silent) {
@@ -377,6 +461,24 @@ class Recorder {
       }
     }
     return { steps: this.#steps, status: (receipt as { status: 0 | 1 }).status, gasUsed: totalGasSpent };
+  }
+
+  /** The error to throw when the transaction was not executed. */
+  failure(cause: unknown, where: string): TraceError {
+    if (cause instanceof HugeRevert) {
+      return new TraceError("exceptional halt, out of gas: cannot be proved yet", {
+        code: "TRACE_HALT",
+        where: `${where}, step ${this.#steps.length} (REVERT at pc ${cause.pc})`,
+      });
+    }
+    // ethereumjs refuses transactions with plain errors
+    const isBug = cause instanceof RangeError || cause instanceof TypeError;
+    return new TraceError(isBug ? "the EVM failed" : "cannot be included in this block", {
+      code: isBug ? "TRACE_EVM" : "TRACE_TRANSACTION",
+      where,
+      got: cause instanceof Error ? cause.message : String(cause),
+      cause,
+    });
   }
 }
 

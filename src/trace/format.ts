@@ -21,7 +21,17 @@
 
 import { TraceError } from "./errors.js";
 import { mnemonic, opcodeByte } from "./opcodes.js";
-import { type Hex, isPlainJson, MAX_UINT64, MAX_WORD, parseJson, quantity, Reader, toHex } from "./read.js";
+import {
+  type Hex,
+  isPlainJson,
+  MAX_CHAIN_ID,
+  MAX_UINT64,
+  MAX_WORD,
+  parseJson,
+  quantity,
+  Reader,
+  toHex,
+} from "./read.js";
 
 export type { Hex } from "./read.js";
 
@@ -33,7 +43,7 @@ export const MAX_STACK = 1024;
 /** Memory is never affordable beyond this many words (protocol, section 6). */
 const MAX_MEMORY_WORDS = 2 ** 20;
 /**
- * Stack items in all steps together. A file of 40 bytes a step can ask for 1024 items a step; a block of 30 million gas
+ * Stack items in all steps together, unless told otherwise. A file of 40 bytes a step can ask for 1024 items a step; a block of 30 million gas
  * and ten items a step stays below.
  */
 const MAX_STACK_ITEMS = 1 << 26;
@@ -229,20 +239,26 @@ export function encodeTrace(trace: Trace): Uint8Array {
   return bytes;
 }
 
+/** How much memory a trace may take. */
+export interface DecodeOptions {
+  /** Stack items in all steps together, 8 bytes each and more; default 2^26. */
+  readonly maxStackItems?: number;
+}
+
 /**
  * Reads the file of a trace. Only its form is checked: whether the trace makes sense is for `validateTrace` to say.
  *
  * @throws TraceError `TRACE_JSON`, `TRACE_VERSION`, `TRACE_FIELD` with the path in `where`, `TRACE_LIMIT`.
  */
-export function decodeTrace(bytes: Uint8Array): Trace {
+export function decodeTrace(bytes: Uint8Array, { maxStackItems = MAX_STACK_ITEMS }: DecodeOptions = {}): Trace {
   const value = parseJson(bytes, "TRACE_JSON");
   if (typeof value === "object" && value !== null && "version" in value) expectVersion(value.version);
   const top = read.object(value, "", TOP_FIELDS);
   const preState = read.object(top.preState, "preState", ["accounts"]);
-  const budget = { items: MAX_STACK_ITEMS };
+  const budget = { max: maxStackItems, items: maxStackItems };
   const trace: Trace = {
     version: TRACE_VERSION,
-    chainId: read.quantity(top.chainId, "chainId", MAX_UINT64),
+    chainId: read.quantity(top.chainId, "chainId", MAX_CHAIN_ID),
     header: decodeHeader(top.header),
     transactions: read.array(top.transactions, "transactions").map((raw, i) => read.bytes(raw, `transactions[${i}]`)),
     preState: {
@@ -279,7 +295,7 @@ export function checkTrace(trace: Trace): void {
   const bytes = (value: unknown, path: string) => {
     if (!(value instanceof Uint8Array)) throw read.fault(path, "not bytes", "Uint8Array", value);
   };
-  number(trace.chainId, "chainId", MAX_UINT64);
+  number(trace.chainId, "chainId", MAX_CHAIN_ID);
   for (const [name, length] of Object.entries(HEADER_HEX)) {
     read.hex(trace.header[name as keyof TraceHeader], `header.${name}`, length);
   }
@@ -379,7 +395,11 @@ function decodeAccount(value: unknown, path: string): TraceAccount {
   };
 }
 
-function decodeExecution(value: unknown, path: string, budget: { items: number }): TraceExecution {
+function decodeExecution(
+  value: unknown,
+  path: string,
+  budget: { readonly max: number; items: number },
+): TraceExecution {
   const fields = read.object(value, path, ["status", "gasUsed", "steps"]);
   const status = read.integer(fields.status, `${path}.status`, 1) as 0 | 1;
   const gasUsed = read.quantity(fields.gasUsed, `${path}.gasUsed`, MAX_UINT64);
@@ -392,7 +412,7 @@ function decodeExecution(value: unknown, path: string, budget: { items: number }
       throw new TraceError("the stacks of all steps together are too large", {
         code: "TRACE_LIMIT",
         where: `${path}.steps[${i}]`,
-        expected: `at most ${MAX_STACK_ITEMS} items`,
+        expected: `at most ${budget.max} items`,
       });
     }
     return decoded;

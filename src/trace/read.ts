@@ -15,6 +15,8 @@ export type Hex = `0x${string}`;
 /** Largest value of a machine word. */
 export const MAX_WORD = (1n << 256n) - 1n;
 export const MAX_UINT64 = (1n << 64n) - 1n;
+/** ethereumjs keeps chain ids, and the v of signatures that holds twice the id, as JavaScript numbers. */
+export const MAX_CHAIN_ID = (1n << 51n) - 1n;
 
 /** A short, safe description of any JSON value for `got`. */
 export function describe(value: unknown): string {
@@ -62,7 +64,7 @@ export function bigEndian(bytes: Uint8Array): bigint {
 }
 
 /**
- * Parses UTF-8 JSON that is spelled the one accepted way: no field twice, no number but plain integers, no escapes.
+ * Parses JSON; bytes must be UTF-8 without a byte order mark.
  *
  * @param code the error's code
  * @throws TraceError with this code and without `where`

@@ -13,7 +13,17 @@
  */
 
 import { TraceError } from "./errors.js";
-import { type Hex, isPlainJson, MAX_UINT64, MAX_WORD, parseJson, quantity, Reader, toHex } from "./read.js";
+import {
+  type Hex,
+  isPlainJson,
+  MAX_CHAIN_ID,
+  MAX_UINT64,
+  MAX_WORD,
+  parseJson,
+  quantity,
+  Reader,
+  toHex,
+} from "./read.js";
 
 /** The version of the format that is read and written. */
 export const SNAPSHOT_VERSION = 1;
@@ -89,7 +99,7 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   });
   const snapshot: Snapshot = {
     version: SNAPSHOT_VERSION,
-    chainId: read.quantity(fields.chainId, "chainId", MAX_UINT64),
+    chainId: read.quantity(fields.chainId, "chainId", MAX_CHAIN_ID),
     number: read.quantity(fields.number, "number", MAX_UINT64),
     blockHash: read.hex(fields.blockHash, "blockHash", 32),
     stateRoot: read.hex(fields.stateRoot, "stateRoot", 32),

@@ -21,8 +21,8 @@ import { intrinsicGas, readTransaction, type TraceTransaction } from "./transact
 const EMPTY_CODE = toHex(keccak_256(new Uint8Array(0)));
 /** Root of the empty trie: keccak-256 of RLP's empty string. */
 const EMPTY_ROOT: Hex = toHex(keccak_256(Uint8Array.of(0x80)));
-/** EIP-4788: its writes before the first transaction are not in a trace. */
-const BEACON_ROOTS = "0x000f3df6d732807ef1319fb7b8bb8522d0beac02";
+/** Where EIP-4788 keeps the beacon roots. If there is code, the block writes there without any transaction. */
+export const BEACON_ROOTS: Hex = "0x000f3df6d732807ef1319fb7b8bb8522d0beac02";
 /** Precompiles of Cancun: addresses 1 to 10. */
 const LAST_PRECOMPILE = 10n;
 
@@ -77,7 +77,14 @@ export function validateTrace(trace: Trace): void {
 export function replayTrace(trace: Trace): Replay {
   checkTrace(trace);
   const { header, transactions, executions } = trace;
-  checkHeader(header);
+  // the number of rounds it takes to compute
+  expectHeader(
+    header,
+    "excessBlobGas",
+    header.excessBlobGas <= MAX_EXCESS_BLOB_GAS,
+    "the blob base fee would be no machine word",
+    `at most ${quantity(MAX_EXCESS_BLOB_GAS)}`,
+  );
   if (executions.length !== transactions.length) {
     throw new TraceError("not one execution for each transaction", {
       code: "TRACE_ORDER",
@@ -105,39 +112,29 @@ export function replayTrace(trace: Trace): Replay {
     gasPrices.push(replayTransaction(trace, state, tx, index, gasUsed));
     gasUsed += executions[index]!.gasUsed;
   });
-  if (gasUsed !== header.gasUsed) {
-    throw new TraceError("not the gas of all transactions together", {
-      code: "TRACE_HEADER",
-      where: "header.gasUsed",
-      expected: quantity(gasUsed),
-      got: quantity(header.gasUsed),
-    });
-  }
+  // after the transactions: an opcode that logs is named before the bloom is
+  const { gasUsed: total, logsBloom, withdrawalsRoot, blobGasUsed } = header;
+  expectHeader(header, "gasUsed", total === gasUsed, "not the gas of all transactions together", quantity(gasUsed));
+  expectHeader(header, "logsBloom", /^0x0*$/.test(logsBloom), "logs cannot be proved yet", "an empty bloom");
+  expectHeader(header, "withdrawalsRoot", withdrawalsRoot === EMPTY_ROOT, "withdrawals cannot be proved", EMPTY_ROOT);
+  expectHeader(header, "blobGasUsed", blobGasUsed === 0n, "blob transactions cannot be proved", "0x0");
   state.expectAllTouched();
   return { transactions: decoded, gasPrices, accounts: state.accounts };
 }
 
-function checkHeader(header: TraceHeader): void {
-  const refuse = (name: keyof TraceHeader, message: string, expected: string) => {
-    const value = header[name];
-    return new TraceError(message, {
-      code: "TRACE_HEADER",
-      where: `header.${name}`,
-      expected,
-      got: typeof value === "bigint" ? quantity(value) : value.length > 70 ? `${value.slice(0, 66)}…` : value,
-    });
-  };
-  if (!/^0x0*$/.test(header.logsBloom)) throw refuse("logsBloom", "logs cannot be proved yet", "an empty bloom");
-  if (header.withdrawalsRoot !== EMPTY_ROOT)
-    throw refuse("withdrawalsRoot", "withdrawals cannot be proved", EMPTY_ROOT);
-  if (header.blobGasUsed !== 0n) throw refuse("blobGasUsed", "blob transactions cannot be proved", "0x0");
-  if (header.excessBlobGas > MAX_EXCESS_BLOB_GAS) {
-    throw refuse(
-      "excessBlobGas",
-      "the blob base fee would be no machine word",
-      `at most ${quantity(MAX_EXCESS_BLOB_GAS)}`,
-    );
-  }
+/** @throws TraceError `TRACE_HEADER` unless `ok` */
+function expectHeader(
+  header: TraceHeader,
+  name: keyof TraceHeader,
+  ok: boolean,
+  message: string,
+  expected: string,
+): void {
+  if (ok) return;
+  const value = header[name];
+  const text = typeof value === "bigint" ? quantity(value) : value;
+  const got = text.length > 70 ? `${text.slice(0, 66)}…` : text;
+  throw new TraceError(message, { code: "TRACE_HEADER", where: `header.${name}`, expected, got });
 }
 
 /** Code, and where a jump may go in it. */

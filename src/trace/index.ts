@@ -1,0 +1,66 @@
+/**
+ * `chunkproof/trace`: blocks and their traces. An embedded sequencer makes them, `validateTrace` says whether one makes
+ * sense and can be proved, `encodeTrace` and `decodeTrace` keep it in a file.
+ *
+ * @example
+ * ```ts
+ * const { trace, before } = await runScenario(loadScenario("demo"));
+ * validateTrace(trace);
+ * await writeFile("block.trace", encodeTrace(trace));
+ * await writeFile("before.json", encodeSnapshot(before));
+ * ```
+ *
+ * @module
+ */
+
+export { ChunkproofError } from "../verifier/errors.js";
+export { assemble } from "./assembler.js";
+export { TraceError, type TraceErrorCode, type TraceErrorDetails } from "./errors.js";
+export {
+  type BlockFields,
+  type BuiltBlock,
+  type GenesisAccount,
+  type PostState,
+  Sequencer,
+  type SequencerOptions,
+} from "./ethereumjs.js";
+export {
+  checkTrace,
+  type DecodeOptions,
+  decodeTrace,
+  encodeTrace,
+  type Hex,
+  TRACE_VERSION,
+  type Trace,
+  type TraceAccount,
+  type TraceExecution,
+  type TraceHeader,
+  type TraceStep,
+} from "./format.js";
+export { mnemonic, OP, OPCODES, type Opcode, opcodeByte } from "./opcodes.js";
+export {
+  addressOf,
+  loadScenario,
+  runScenario,
+  SCENARIO_NAMES,
+  type Scenario,
+  type ScenarioRun,
+  scenarioKey,
+} from "./scenarios.js";
+export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type Snapshot, type SnapshotAccount } from "./snapshot.js";
+export {
+  intrinsicGas,
+  readTransaction,
+  signTransaction,
+  type TraceTransaction,
+  type TransactionFields,
+} from "./transaction.js";
+export {
+  blobBaseFee,
+  memoryGas,
+  type Replay,
+  type ReplayedAccount,
+  replayTrace,
+  sstoreGas,
+  validateTrace,
+} from "./validate.js";
