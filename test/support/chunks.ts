@@ -5,7 +5,7 @@
  */
 
 import { readFile } from "node:fs/promises";
-import { bigintToBytesLE, FIELD_SIZE, FR_MODULUS, type G1Affine, readBigintLE } from "../../src/formats/bn254.js";
+import { FIELD_SIZE, FR_MODULUS, type G1Affine, readBigintLE } from "../../src/formats/bn254.js";
 import { calculateWitness, commit, loadCommittedKey, proveChunk } from "../../src/prover/groth16.js";
 import {
   type ContributeOptions,
@@ -89,10 +89,6 @@ export async function witnessOf(keys: ChunkKeys, inputs: Readonly<Record<string,
 
 /** Signal `i` of a witness. */
 export const signalOf = (witness: Uint8Array, i: number): bigint => readBigintLE(witness, i * FIELD_SIZE, FIELD_SIZE);
-
-/** A witness from numbers. */
-export const encodeWitness = (values: readonly bigint[]): Uint8Array =>
-  join(values.map((value) => bigintToBytesLE(value, FIELD_SIZE)));
 
 /** Columns of the circuits here for some x and y. */
 export function columnsOf(name: keyof typeof CIRCUITS, x: bigint, y: bigint): Record<string, bigint> {

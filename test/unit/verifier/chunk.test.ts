@@ -125,7 +125,7 @@ describe("invalid chunks", () => {
     const bad = change(chunks[0]!);
     expect(single(bad)).toBe(code);
     expect(verifyChunk(keySet, challenges, bad)).toBe(false);
-    for (const at of [0, 3, 6]) {
+    for (const at of [0, 5]) {
       const list = chunks.map((chunk, i) => (i === at ? bad : chunk));
       expect(batch(list)).toEqual([[at, code]]);
     }
