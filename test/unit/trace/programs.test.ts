@@ -78,6 +78,33 @@ describe("random programs", () => {
   });
 });
 
+describe("gas", () => {
+  it("of two writes to a slot, from and to any of three values, in two transactions", async () => {
+    const values = [0n, 1n, 2n];
+    const slots = values.flatMap((a) => values.flatMap((b) => values.map((c) => [a, b, c] as const)));
+    const code = slots.map(([, b, c], slot) => `${b} ${slot} SSTORE ${c} ${slot} SSTORE`).join(" ");
+    const storage = slots.map(([a], slot) => [BigInt(slot), a] as const).filter(([, a]) => a !== 0n);
+    for (const accessList of [[], [0n, 7n, 26n]]) {
+      const trace = await traceOf({ code, storage, gasLimit: 2_000_000n, accessList, calls: 2 });
+      expect(trace.executions.map(({ status }) => status)).toEqual([1, 1]);
+      validateTrace(trace);
+    }
+  });
+
+  it("of SSTORE with one gas more than the sentry (EIP-2200)", async () => {
+    const trace = await traceOf({ code: "0 0 SSTORE", gasLimit: 23305n });
+    expect(trace.executions[0]!.steps.map(({ gas }) => gas)).toEqual([2305n, 2303n, 2301n, 101n]);
+    validateTrace(trace);
+  });
+
+  it("of memory grows with its square", async () => {
+    const trace = await traceOf({ code: `1 ${32 * 500} MSTORE ${32 * 2000} MLOAD 7 ${32 * 2100} RETURN` });
+    // 3 · 501 + floor(501² / 512) + 3
+    expect(trace.executions[0]!.steps[2]!.gas - trace.executions[0]!.steps[3]!.gas).toBe(1503n + 490n + 3n);
+    validateTrace(trace);
+  });
+});
+
 describe("the contract of everything", () => {
   it("executes every supported opcode, and validates however it ends", async () => {
     const seen = new Set<number>();

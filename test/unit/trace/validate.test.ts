@@ -234,7 +234,7 @@ describe("what cannot be proved yet", () => {
     ["a jump into data", { code: "4 JUMP .0x605b" }, "TRACE_HALT", "step 1 (JUMP at pc 2)"],
     ["a jump beyond the code", { code: `${2n ** 200n} JUMP` }, "TRACE_HALT", "step 1 (JUMP at pc 27)"],
     ["a jump if, to no JUMPDEST", { code: "1 0 JUMPI" }, "TRACE_HALT", "step 2 (JUMPI at pc 3)"],
-    ["SSTORE with 2300 gas", { code: "1 0 SSTORE", gasLimit: 23305n }, "TRACE_HALT", "step 2 (SSTORE at pc 3)"],
+    ["SSTORE with 2300 gas", { code: "0 0 SSTORE", gasLimit: 23304n }, "TRACE_HALT", "step 2 (SSTORE at pc 2)"],
     ["MLOAD at 2^200", { code: `${2n ** 200n} MLOAD` }, "TRACE_HALT", "step 1 (MLOAD at pc 27)"],
     ["MSTORE at 2^200", { code: `1 ${2n ** 200n} MSTORE` }, "TRACE_HALT", "step 2 (MSTORE at pc 29)"],
     ["MSTORE at 2^256 - 32", { code: `1 31 NOT MSTORE` }, "TRACE_HALT", "step 3 (MSTORE at pc 5)"],
