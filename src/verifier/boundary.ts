@@ -333,7 +333,8 @@ class Rows {
     this.#send(balanceMessage(address, after, now));
   }
 
-  add(opened: Opened): void {
+  /** @returns whether the next transaction can be looked at: not if it is unknown when this one ends */
+  add(opened: Opened): boolean {
     const { transaction: tx, sender, index, claims, codeHash } = opened;
     const faults = this.#faults;
     const { beneficiary: coinbase, baseFeePerGas: baseFee, gasLimit: blockGas } = this.#header;
@@ -396,18 +397,22 @@ class Rows {
     let close = start + 2n;
     let end = { status: 1n, left: gas, refund: 0n };
     this.#present(claims.end, codeHash !== undefined, `${claim}.end`, "needed if the recipient has code");
-    if (codeHash !== undefined && claims.end !== undefined) {
+    if (codeHash !== undefined) {
+      if (claims.end === undefined) return false;
       this.#send(balanceJournal(T, 0n, sender, paid, at(2n)));
       this.#send(balanceJournal(T, 1n, tx.to, recipient.balance, at(3n)));
       this.#enter(opened, T, start, gas, this.#codeIds.get(codeHash)!, price);
       close = claims.end.clk + 1n;
-      end = this.#leave(claims.end, T, start, gas, tx, `${claim}.end`);
+      const left = this.#leave(claims.end, T, start, gas, tx, `${claim}.end`);
+      if (left === undefined) return false;
+      end = left;
     }
     if (close >> CLK_BITS !== 0n) {
       faults.add("CLAIM_TIME", codeHash === undefined ? claim : `${claim}.end.clk`, "the clock runs out", {
         expected: `below 2^${CLK_BITS}`,
         got: close,
       });
+      return false;
     }
 
     // what is left of the gas
@@ -427,6 +432,7 @@ class Rows {
     const { type } = tx;
     this.receipts.push({ type, status: end.status === 1n ? 1 : 0, cumulativeGasUsed: this.gasUsed, logs: [] });
     this.#clk = close + 1n;
+    return true;
   }
 
   #warm({ sender, claims, warmed }: Opened, T: bigint, now: bigint, where: string, claim: string): void {
@@ -508,21 +514,19 @@ class Rows {
     );
   }
 
-  /** Takes what the rows of a root frame left behind. */
+  /** Takes what the rows of a root frame left behind; undefined if no rows can have left that. */
   #leave(end: EndClaim, T: bigint, start: bigint, gas: bigint, tx: Transaction, where: string) {
     const faults = this.#faults;
     const { clk, status, journal, refund, logs } = end;
     if (clk < start + 2n) {
-      faults.add("CLAIM_TIME", `${where}.clk`, "before the first row", {
-        expected: `at least ${start + 2n}`,
-        got: clk,
-      });
+      const expected = `at least ${start + 2n}`;
+      faults.add("CLAIM_TIME", `${where}.clk`, "before the first row", { expected, got: clk });
+      return undefined;
     }
     if (end.gas > gas) {
-      faults.add("CLAIM_END", `${where}.gas`, "more gas than at the start", {
-        expected: `at most ${gas}`,
-        got: end.gas,
-      });
+      const expected = `at most ${gas}`;
+      faults.add("CLAIM_END", `${where}.gas`, "more gas than at the start", { expected, got: end.gas });
+      return undefined;
     }
     if (status === 0n && refund.value !== 0n) {
       faults.add("CLAIM_END", `${where}.refund.value`, "a revert gives no refund", { expected: 0n, got: refund.value });
@@ -733,7 +737,7 @@ export function outlineBoundary(input: BoundaryInput): Checked<BoundaryOutline> 
     if (each.codeHash !== undefined) owners.set(each.codeHash, owners.get(each.codeHash) ?? each);
   const hashes = [...owners.keys()].sort(byValue);
   const rows = new Rows(faults, header, new Map(hashes.map((hash, id) => [hash, BigInt(id)])));
-  for (const each of opened) rows.add(each);
+  if (!opened.every((each) => rows.add(each))) return none();
   if (BigInt(hashes.length) >> CODE_BITS !== 0n) {
     faults.add("CLAIM_SIZE", "transactions", "more codes than the circuits count", {
       expected: `below 2^${CODE_BITS}`,
