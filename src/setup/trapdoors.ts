@@ -63,7 +63,7 @@ export function createPhase1(): Phase1 {
  *   `shared` is no result of {@link createPhase1}. ProverError `NO_RANDOMNESS`.
  */
 export function chooseTrapdoors(power: number, given?: Trapdoors, shared?: Phase1): Trapdoors {
-  const chosen = given ?? { ...phase1Secrets(shared ?? createPhase1()), delta: randomScalar() };
+  const chosen = given ?? { ...phase1Secrets(shared === undefined ? createPhase1() : shared), delta: randomScalar() };
   const refuse = (name: string, message: string, expected: string) =>
     new SetupError(message, { code: "SETUP_TRAPDOOR", where: name, expected });
   for (const name of NAMES) {

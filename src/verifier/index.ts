@@ -16,6 +16,17 @@
 export { type BatchItem, verifyBatch } from "./batch.js";
 export type { BatchResult } from "./batching.js";
 export {
+  assertChunk,
+  CHUNK_PROOF_SIZE,
+  type Challenges,
+  type ChunkProof,
+  decodeChunkProof,
+  encodeChunkProof,
+  verifyChunk,
+  verifyChunks,
+} from "./chunk.js";
+export type { AffineG1, AffineG2 } from "./compressed.js";
+export {
   ChunkproofError,
   type ErrorDetails,
   VerifierError,
@@ -24,4 +35,12 @@ export {
 } from "./errors.js";
 export { assertValid, verify } from "./groth16.js";
 export { parseVerifyingKey, type VerifyingKey, type VerifyingKeyJson, type VerifyingKeyOptions } from "./key.js";
+export {
+  type ChunkKeyInfo,
+  type ChunkKeyJson,
+  type KeySet,
+  type KeySetJson,
+  type KeySetOptions,
+  parseKeySet,
+} from "./keyset.js";
 export { type Proof, type ProofJson, type PublicSignals, parseProof, parsePublicSignals } from "./proof.js";
