@@ -12,7 +12,7 @@
 import { bn254 } from "@noble/curves/bn254.js";
 import { writeFileAtomic } from "#platform";
 import { FormatError, SetupError } from "../errors.js";
-import { encodeG1, FIELD_SIZE, FR_MODULUS, G1_SIZE, type G1Affine, type G2Affine } from "../formats/bn254.js";
+import { FIELD_SIZE, FR_MODULUS, G1_SIZE, type G2Affine } from "../formats/bn254.js";
 import {
   type CkeyContribution,
   type CkeyFile,
@@ -23,16 +23,13 @@ import {
   zkeyDigest,
 } from "../formats/ckey.js";
 import { g1ToJson, g2ToJson } from "../formats/json.js";
-import type { ByteSource, Source } from "../formats/source.js";
+import type { Source } from "../formats/source.js";
 import { openZkey, readIC, type ZkeyFile } from "../formats/zkey.js";
 import { checkGamma, checkPair, committedIC, loadColumns } from "../prover/commitment.js";
-import { allDone } from "../prover/concurrency.js";
 import { loadJob } from "../prover/key.js";
 import { type OnProgress, Stage } from "../prover/progress.js";
 import { randomBytes, randomScalar } from "../prover/random.js";
 import { Engine, resolveThreads, type ThreadCount } from "../prover/wasm/engine.js";
-import { kernelFunction, putConstants } from "../prover/wasm/field.js";
-import { type Call, SCRATCH } from "../prover/wasm/kernel.js";
 import { Workspace } from "../prover/workspace.js";
 import { negatedPair } from "../verifier/groth16.js";
 import { type ChunkKeyJson, generatorG2, N_STATEMENT } from "../verifier/keyset.js";
@@ -45,6 +42,7 @@ import {
   derivedScalar,
   provesFactor,
 } from "./contribution.js";
+import { scalePoints } from "./scale.js";
 import { badOption, checkRandomness, DEVELOPMENT_WARNING } from "./setup.js";
 
 /** Options of everything here. */
@@ -115,7 +113,7 @@ export async function createCommitmentKey(zkey: Source, options: ContributeOptio
       });
     }
     const header = { nStatement: N_STATEMENT, nCommitted, zkeyDigest: await zkeyDigest(file) };
-    const points = await scale(committedIC(file, header), factor, options);
+    const points = await scalePoints(committedIC(file, header), factor, options);
     const start = commitmentHash(header.zkeyDigest, N_STATEMENT, nCommitted);
     return resultOf(header, points, [commitmentContribution(start, ONE, factor, nonce, name)]);
   } finally {
@@ -148,7 +146,7 @@ export async function contributeCommitmentKey(
       offset: section.offset,
       count: header.nCommitted,
     };
-    const points = await scale(range, factor, options);
+    const points = await scalePoints(range, factor, options);
     const last = contributions.at(-1)!.transcript;
     const contribution = commitmentContribution(last, sigma2, factor, nonce, name);
     return resultOf(header, points, [...contributions, contribution]);
@@ -340,119 +338,4 @@ export async function exportChunkKey(
       IC: ic.map(g1ToJson),
     };
   });
-}
-
-/** Points per task. */
-const CHUNK = 1024;
-const OPERATION = 12;
-
-/** Points of a file. */
-interface Range {
-  readonly source: ByteSource;
-  readonly where: string;
-  readonly offset: number;
-  readonly count: number;
-}
-
-/**
- * Multiplies points by one scalar k.
- *
- * Double-and-add over many points at a time, so that additions share an inversion. With any fixed point T, X holds m·P + T for
- * the bits of k so far; a bit b takes two additions, X + (b·P - T) and their sum, and no doubling, which would take longer.
- *
- * @returns `count × 64` bytes.
- * @throws FormatError `POINT_INVALID`, `POINT_AT_INFINITY`.
- */
-async function scale(
-  { source, where, offset, count }: Range,
-  k: bigint,
-  options: CommitmentOptions,
-): Promise<Uint8Array> {
-  const { signal, onProgress } = options;
-  const engine = await Engine.create({ threads: options.threads }, true);
-  try {
-    const { heap, kernel } = engine;
-    const { b } = putConstants(engine);
-    const pointSize = kernelFunction(kernel, "g1_pointSize")();
-    const put = (point: G1Affine): number => {
-      const [raw, at] = [heap.alloc(G1_SIZE), heap.alloc(pointSize)];
-      heap.view(raw, G1_SIZE).set(encodeG1(point));
-      kernelFunction(kernel, "g1_fromBytes")(at, raw, b.g1);
-      return at;
-    };
-    const { BASE } = bn254.G1.Point;
-    const [t, minusT] = [put(BASE.toAffine()), put(BASE.negate().toAffine())];
-    const result = new Uint8Array(count * G1_SIZE);
-    const stage = new Stage(onProgress, "points", count);
-    const n = Math.min(CHUNK, count);
-    const scratch = kernelFunction(kernel, "g1_batchScratch")(n);
-    const lane = () => {
-      const [p, x, y] = [0, 0, 0].map(() => heap.alloc(n * pointSize)) as [number, number, number];
-      const operations = (of: (at: number) => [number, number, number]): number => {
-        const at = heap.alloc(n * OPERATION);
-        const words = new Uint32Array(heap.bytes.buffer, at, 3 * n);
-        for (let i = 0; i < n; i++) words.set(of(i * pointSize), 3 * i);
-        return at;
-      };
-      return {
-        raw: heap.alloc(n * G1_SIZE),
-        p,
-        x,
-        /** p becomes P - T, x becomes X + b·P - T + X for a bit b, or X - T in the end. */
-        prepare: operations((at) => [p + at, minusT, p + at]),
-        bits: [operations((at) => [x + at, minusT, y + at]), operations((at) => [x + at, p + at, y + at])] as const,
-        sum: operations((at) => [x + at, y + at, x + at]),
-        finish: operations((at) => [x + at, minusT, x + at]),
-      };
-    };
-    const bits = k.toString(2);
-    let next = 0;
-    let failed = false;
-    const work = async ({ raw, p, x, prepare, bits: byBit, sum, finish }: ReturnType<typeof lane>) => {
-      for (let from = next; from < count && !failed; from = next) {
-        const m = Math.min(n, count - from);
-        next += m;
-        const bytes = await source.read(offset + from * G1_SIZE, m * G1_SIZE);
-        heap.view(raw, bytes.length).set(bytes);
-        for (let i = 0; i < m; i++) heap.bytes.copyWithin(x + i * pointSize, t, t + pointSize);
-        const each = (call: (i: number) => Call) => Array.from({ length: m }, (_, i) => call(i));
-        const batch = (operations: number): Call => ["g1_batchAdd", operations, m, SCRATCH];
-        const calls: Call[] = [
-          ...each((i) => ["g1_fromBytes", p + i * pointSize, raw + i * G1_SIZE, b.g1]),
-          batch(prepare),
-          ...[...bits].flatMap((bit) => [batch(byBit[bit === "1" ? 1 : 0]), batch(sum)]),
-          batch(finish),
-          ...each((i) => ["g1_toBytes", raw + i * G1_SIZE, x + i * pointSize]),
-        ];
-        const [answers] = await engine.run([{ calls, scratch }], { signal });
-        const bad = answers!.slice(0, m).findIndex((answer) => answer !== 0);
-        if (bad >= 0) {
-          throw new FormatError("not a point of the curve with canonical coordinates", {
-            code: "POINT_INVALID",
-            where: `${where}, point ${from + bad}`,
-          });
-        }
-        const scaled = heap.view(raw, m * G1_SIZE);
-        for (let i = 0; i < m; i++) {
-          if (scaled.subarray(i * G1_SIZE, (i + 1) * G1_SIZE).some((byte) => byte !== 0)) continue;
-          // a signal with such a point could be anything
-          throw new FormatError("is the point at infinity", {
-            code: "POINT_AT_INFINITY",
-            where: `${where}, point ${from + i}`,
-          });
-        }
-        result.set(scaled, from * G1_SIZE);
-        stage.advance(m);
-      }
-    };
-    const orFail = (promise: Promise<void>) =>
-      promise.catch((error) => {
-        failed = true;
-        throw error;
-      });
-    await allDone(Array.from({ length: engine.threads }, lane).map((buffers) => orFail(work(buffers))));
-    return result;
-  } finally {
-    await engine.close();
-  }
 }

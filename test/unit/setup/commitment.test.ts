@@ -1,6 +1,7 @@
 /** Commitment keys: the points, the chain of contributions, and what the check finds. */
 
 import { bn254 } from "@noble/curves/bn254.js";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ChunkproofError } from "../../../src/errors.js";
 import { decodeG1, encodeG2, FR_MODULUS as R } from "../../../src/formats/bn254.js";
@@ -14,8 +15,11 @@ import {
   exportChunkKey,
   setup,
 } from "../../../src/setup/index.js";
+import { splitScalar } from "../../../src/setup/scale.js";
 import { chooseTrapdoors, type Phase1 } from "../../../src/setup/trapdoors.js";
+import { GLV_LAMBDA } from "../../../src/verifier/batching.js";
 import { parseKeySet } from "../../../src/verifier/keyset.js";
+import { scalarEdges } from "../../support/arbitraries.js";
 import { type ChunkKeys, layoutDigest, makeKeys, setOf } from "../../support/chunks.js";
 import { editSection, splitContainer, withSection } from "../../support/containers.js";
 import { g1Bytes, g2Bytes, r1csOf, sectionsOf, type Term, TRAPDOORS } from "./reference.js";
@@ -50,6 +54,16 @@ const points = (zkeyOrCkey: Uint8Array, from = 0) => {
 };
 
 describe("the points", () => {
+  test("halves of a scalar are small, and stand for it", () => {
+    const check = (k: bigint) => {
+      const [a, b] = splitScalar(k);
+      expect((a + b * GLV_LAMBDA - k) % R).toBe(0n);
+      for (const half of [a, b]) expect(half >= 0n && half < 2n ** 129n, `${k}: ${half}`).toBe(true);
+    };
+    for (const k of scalarEdges()) check(k);
+    fc.assert(fc.property(fc.bigInt({ min: 0n, max: R - 1n }), check));
+  });
+
   test.each([2n, 3n, R - 2n, 3n ** 150n % R, 2n ** 253n])(
     "are sigma times IC_4 and later, and no others: %i",
     async (sigma) => {

@@ -4,10 +4,10 @@ import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Progress, SetupOptions } from "chunkproof/setup";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { writeFileAtomic } from "../../../src/platform/node.js";
 import { writeFileAtomic as writeFileInBrowser } from "../../../src/platform/web.js";
-import type { Progress, SetupOptions } from "../../../src/setup/index.js";
 import * as built from "../../support/built.js";
 import { editSection, withoutSection } from "../../support/containers.js";
 import { concat, productCircuit, r1csOf, TRAPDOORS } from "./reference.js";
