@@ -6,12 +6,15 @@
  */
 
 import { assignFailure, assignStep, type Frame } from "../rows/index.js";
+import { cellKey, openCounters } from "../rows/journal.js";
 import { Machine, type Rows } from "../rows/machine.js";
 import { assignSink } from "../rows/sink.js";
 import { assignSinkjournal } from "../rows/sinkjournal.js";
 import type { Trace, TraceExecution, TraceStep } from "../trace/format.js";
+import { OP } from "../trace/opcodes.js";
 import type { BalanceClaim, BlockClaims, CellClaims, EndClaim, TransactionClaims } from "../verifier/claims.js";
 import { Code } from "../verifier/ethereum/code.js";
+import { blobBaseFee } from "../verifier/ethereum/header.js";
 import { effectiveGasPrice, recoverSender, type Transaction } from "../verifier/ethereum/transaction.js";
 import { bytesToUint, EMPTY_CODE_HASH, joinHalves, keccak, wordHalves } from "../verifier/ethereum/words.js";
 import { BlockError } from "./errors.js";
@@ -25,8 +28,7 @@ export interface BuiltBlock extends Prepared {
   readonly steps: number;
 }
 
-const addressKey = (address: bigint): string => `${address}`;
-const slotKey = (address: bigint, slot: bigint): string => `${address}:${slot}`;
+const { account: addressKey, storage: slotKey } = cellKey;
 const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
@@ -44,12 +46,24 @@ class Builder {
   readonly #machine = new Machine({ clk: 0n, ctx: 0n, code: 0n, pc: 0n, sp: 0n, gas: 0n, msize: 0n });
   readonly #prepared: Prepared;
   readonly #executions: readonly TraceExecution[];
+  readonly #env: ReadonlyMap<number, bigint>;
   readonly #touched = { balances: new Set<bigint>(), nonces: new Set<bigint>(), accounts: new Set<bigint>() };
   #steps = 0;
 
   constructor(prepared: Prepared, trace: Trace) {
     this.#prepared = prepared;
     this.#executions = trace.executions;
+    const { header, chainId } = prepared;
+    this.#env = new Map([
+      [OP.COINBASE, header.beneficiary],
+      [OP.TIMESTAMP, header.timestamp],
+      [OP.NUMBER, header.number],
+      [OP.PREVRANDAO, header.prevRandao],
+      [OP.GASLIMIT, header.gasLimit],
+      [OP.CHAINID, chainId],
+      [OP.BASEFEE, header.baseFeePerGas],
+      [OP.BLOBBASEFEE, blobBaseFee(header.excessBlobGas)],
+    ]);
   }
 
   build(): BuiltBlock {
@@ -156,11 +170,9 @@ class Builder {
       ] as const) {
         const [valueHi, valueLo] = wordHalves(balance);
         const none = { slotHi: 0n, slotLo: 0n, lastTx: 0n, origHi: 0n, origLo: 0n };
-        m.give("JOURNAL", `${T}:${j}`, { T, j, space: 2n, address, valueHi, valueLo, ...none }, t(port));
+        m.give("JOURNAL", cellKey.journal(T, j), { T, j, space: 2n, address, valueHi, valueLo, ...none }, t(port));
       }
-      m.give("JRN", `${T}`, { T, j: 2n }, t(3n));
-      m.give("REFUND", `${T}`, { T, value: 0n }, t(3n));
-      m.give("LOGS", `${T}`, { T, n: 0n }, t(3n));
+      openCounters(m, T, t(3n), 2n);
       end = this.#execute(tx, T, start, sender, price, codeHash, execution);
     } else if (execution.steps.length > 0) {
       throw new BlockError("steps, but no code at the recipient", { code: "BLOCK_TRACE", where: `transaction ${T}` });
@@ -238,18 +250,23 @@ class Builder {
       const [hi, lo] = wordHalves(bytesToUint(word));
       m.give("MEMORY", `${start}:${i}`, { ctx: start, index: BigInt(i), hi, lo }, 16n * start);
     }
+    const length = BigInt(tx.data.length);
     const frame: Frame = {
       T,
-      ctx,
       code: new Code(bytes),
-      caller: sender,
       address: tx.to,
-      value: tx.value,
-      calldata: { ctx: start, length: BigInt(tx.data.length) },
-      origin: sender,
-      gasPrice: price,
-      header: this.#prepared.header,
-      chainId: this.#prepared.chainId,
+      calldata: { ctx: start, length },
+      context: new Map([
+        [OP.CALLER, sender],
+        [OP.ADDRESS, tx.to],
+        [OP.CALLVALUE, tx.value],
+        [OP.CALLDATASIZE, length],
+      ]),
+      txenv: new Map([
+        [OP.ORIGIN, sender],
+        [OP.GASPRICE, price],
+      ]),
+      env: this.#env,
     };
     const code = BigInt(this.#prepared.codeIds.get(codeHash)!);
     m.enter({ clk: start + 2n, ctx, code, pc: 0n, sp: 0n, gas: tx.gasLimit - tx.intrinsicGas, msize: 0n });
@@ -259,19 +276,18 @@ class Builder {
         where: `transaction ${T}`,
       });
     }
-    let ended: { status: bigint; gas: bigint; clk: bigint } | undefined;
+    let ended: ReturnType<typeof assignStep>;
     for (const [i, step] of steps.entries()) {
       const where = `transaction ${T}, step ${i}`;
       if (ended !== undefined) throw new BlockError("a step after the end", { code: "BLOCK_TRACE", where });
       this.#compare(step, where);
-      ended = assignStep(m, frame, step.op);
+      ended = assignStep(m, frame);
       this.#steps++;
     }
     if (ended === undefined) {
       throw new BlockError("the execution does not end", { code: "BLOCK_TRACE", where: `transaction ${T}` });
     }
-    if (ended.status === 0n) ended = assignFailure(m, frame);
-    const end = this.#close(T, ended);
+    const end = this.#close(T, ended === "failed" ? assignFailure(m, frame) : ended);
     for (const { cell } of m.live("STACK")) assignSink(m, "STACK", cell);
     for (const { cell } of m.live("MEMORY")) assignSink(m, "MEMORY", cell);
     for (const { cell } of m.live("JOURNAL")) assignSinkjournal(m, cell);

@@ -11,8 +11,10 @@
  *   M = 0 if `x ≠ 0`, otherwise L = 0: that defines a wire in L. What is left of the first is a quotient for inv.
  *
  * circom's simplification (`--O2`) leaves linear systems among the constraints: when it removes a sum `s <== p + q`, it may
- * keep s and express p by it. Mostly one constraint after another still determines one wire; where none does, the
- * constraints whose products, quotients or is-zeros can be computed are solved by elimination, when the plan is made.
+ * keep s and express p by it. Mostly one constraint after another still determines one wire. Where none does, a constraint
+ * still tells a sum of unknown wires: the sum becomes a value of its own (a temporary), and one of its wires is expressed by
+ * it and the others everywhere. Every signal of the source is a combination of wires, and in the order of the source each
+ * becomes known that way, so that the plan always ends.
  *
  * Codes of {@link SolverError} here and in the modules around:
  *
@@ -114,6 +116,9 @@ class Planner {
   /** Constraints with an unknown wire: those of wire w are `uses[useOffsets[w]]` to `uses[useOffsets[w + 1] - 1]`. */
   private readonly useOffsets: Uint32Array;
   private readonly uses: Uint32Array;
+  /** Constraints that got a wire when another one was expressed by it. */
+  private readonly moreUses = new Map<number, number[]>();
+  private readonly rewritten = new Set<number>();
   /** Level in which each value is known, -1 while it is unknown; temporaries come after the wires. */
   private readonly levels: number[];
   private nUnknown: number;
@@ -128,7 +133,7 @@ class Planner {
   private readonly zeros: Map<number, ZeroTest>;
   /** Those of them that had two unknown wires: inv and one in L. */
   private readonly openZeros: number[] = [];
-  /** Whether linear systems without quotients were looked for since the quotients began. */
+  /** Whether everything that is told about sums without quotients was made use of before the quotients. */
   private searched = false;
 
   constructor(private readonly r1cs: R1cs) {
@@ -169,8 +174,8 @@ class Planner {
    */
   run(): void {
     while (this.nUnknown > 0) {
-      if (this.takeReady() || this.takeZero() || this.eliminateOnce() || this.takeQuotient()) continue;
-      if (this.eliminate(false) || this.eliminate(true)) continue;
+      if (this.takeReady() || this.takeZero() || this.expressFirst() || this.takeQuotient()) continue;
+      if (this.express(false) || this.express(true)) continue;
       throw this.undetermined();
     }
   }
@@ -271,8 +276,10 @@ class Planner {
   }
 
   /** Constraints that contain a wire, which is or was unknown. */
-  private usesOf(wire: number): Uint32Array {
-    return this.uses.subarray(this.useOffsets[wire], this.useOffsets[wire + 1]);
+  private usesOf(wire: number): ArrayLike<number> & Iterable<number> {
+    const uses = this.uses.subarray(this.useOffsets[wire], this.useOffsets[wire + 1]);
+    const more = this.moreUses.get(wire);
+    return more === undefined ? uses : [...uses, ...more];
   }
 
   private notice(constraint: number): void {
@@ -287,8 +294,12 @@ class Planner {
     if (step.target >= this.nWires) return;
     this.nUnknown--;
     for (const i of this.usesOf(step.target)) {
-      this.constraints[i]!.unknown--;
-      this.notice(i);
+      // a rewritten constraint may not contain the wire any more, or be listed twice
+      if (this.rewritten.has(i)) this.recount(i);
+      else {
+        this.constraints[i]!.unknown--;
+        this.notice(i);
+      }
     }
   }
 
@@ -381,66 +392,78 @@ class Planner {
     this.assign(scaleStep({ ...value, target }, invert(coefficient)));
   }
 
-  /** {@link eliminate} without quotients, before the first of them is taken. */
-  private eliminateOnce(): boolean {
+  /** {@link express} without quotients, before the first of them is taken. */
+  private expressFirst(): boolean {
     if (this.searched) return false;
-    this.searched = !this.eliminate(false);
+    this.searched = !this.express(false);
     return !this.searched;
   }
 
-  /** Solves linear systems among the constraints for whatever wires they determine. */
-  private eliminate(withQuotients: boolean): boolean {
-    const equations: Equation[] = [];
-    this.constraints.forEach(({ unknown }, i) => {
-      if (unknown === 0) return;
-      const equation = this.zeros.has(i) ? (this.zeroEquation(i) ?? this.equation(i)) : this.equation(i);
-      if (equation === undefined) return;
-      if (withQuotients || typeof equation.value.via === "number") equations.push(equation);
-    });
-    // Gauss and Jordan over sparse rows: the unknowns, and of which equations the row is a combination
-    const rows = new Map<number, { unknowns: Map<number, bigint>; sources: Map<number, bigint> }>();
-    const reduce = (row: { unknowns: Map<number, bigint>; sources: Map<number, bigint> }, own?: number): void => {
-      for (const [wire, coefficient] of [...row.unknowns]) {
-        const pivot = wire === own ? undefined : rows.get(wire);
-        if (pivot === undefined) continue;
-        for (const [other, value] of pivot.unknowns) add(row.unknowns, other, -coefficient * value);
-        for (const [source, value] of pivot.sources) add(row.sources, source, -coefficient * value);
-      }
-    };
-    equations.forEach(({ unknowns }, i) => {
-      const row = { unknowns: new Map(unknowns), sources: new Map([[i, 1n]]) };
-      // a pivot's row may hold later pivots, which it brings in
-      while ([...row.unknowns.keys()].some((wire) => rows.has(wire))) reduce(row);
-      const [first] = row.unknowns;
-      if (first === undefined) return;
-      const [pivot, coefficient] = first;
-      const factor = invert(coefficient);
-      rows.set(pivot, {
-        unknowns: new Map(scaled(row.unknowns, factor)),
-        sources: new Map(scaled(row.sources, factor)),
-      });
-    });
-    for (const [pivot, row] of [...rows].reverse()) reduce(row, pivot);
-
-    const temporaries = new Map<number, number>();
-    const before = this.nUnknown;
-    for (const [wire, { unknowns, sources }] of rows) {
-      if (unknowns.size > 1) continue;
-      const l = new Map<number, bigint>();
-      for (const [source, coefficient] of sources) {
-        let temporary = temporaries.get(source);
-        if (temporary === undefined) {
-          temporary = this.levels.length;
-          temporaries.set(source, temporary);
-          const { value } = equations[source]!;
-          if (typeof value.via !== "number") this.slots.push(value.via);
-          this.assign({ ...value, target: temporary });
-        }
-        l.set(temporary, coefficient);
-      }
-      this.assign({ level: this.levelOf(l), target: wire, via: VIA_PRODUCT, x: EMPTY, y: EMPTY, l });
+  /** Makes known what constraints tell about sums of unknown wires. */
+  private express(withQuotients: boolean): boolean {
+    let found = false;
+    // definitions, which come after the constraints, tell nothing new
+    for (let i = 0; i < this.r1cs.header.nConstraints; i++) {
+      if (this.constraints[i]!.unknown < 2) continue;
+      const equation = (this.zeros.has(i) ? this.zeroEquation(i) : undefined) ?? this.equation(i);
+      if (equation === undefined || equation.unknowns.size < 2) continue;
+      if (!withQuotients && typeof equation.value.via !== "number") continue;
+      this.substitute(equation);
+      found = true;
+      while (this.takeReady() || this.takeZero()) {}
     }
-    return this.nUnknown < before;
+    return found;
+  }
+
+  /** Gives the sum of an equation's unknowns a value of its own, and expresses one of them by it and the others. */
+  private substitute({ unknowns, value }: Equation): void {
+    const temporary = this.levels.length;
+    if (typeof value.via !== "number") this.slots.push(value.via);
+    this.assign({ ...value, target: temporary });
+    let pivot = -1;
+    for (const wire of unknowns.keys()) {
+      if (pivot < 0 || this.usesOf(wire).length < this.usesOf(pivot).length) pivot = wire;
+    }
+    const others = new Map(scaled(unknowns, -1n));
+    others.delete(pivot);
+    others.set(temporary, 1n);
+    const expression = scaled(others, invert(unknowns.get(pivot)!));
+
+    for (const i of new Set(this.usesOf(pivot))) {
+      const constraint = this.constraints[i]!;
+      const into = (side: Combination): Combination => {
+        const coefficient = side.get(pivot);
+        if (coefficient === undefined) return side;
+        const result = plus(side, expression, coefficient);
+        (result as Map<number, bigint>).delete(pivot);
+        return result;
+      };
+      constraint.a = into(constraint.a);
+      constraint.b = into(constraint.b);
+      constraint.c = into(constraint.c);
+      const zero = this.zeros.get(i);
+      if (zero !== undefined) this.zeros.set(i, { ...zero, x: into(zero.x), l: into(zero.l), m: into(zero.m) });
+      this.rewritten.add(i);
+      for (const wire of expression.keys()) this.use(wire, i);
+      this.recount(i);
+    }
+    const definition = this.constraints.length;
+    this.constraints.push({ a: EMPTY, b: EMPTY, c: plus(expression, new Map([[pivot, 1n]]), -1n), unknown: 0 });
+    this.rewritten.add(definition);
+    for (const wire of [pivot, ...expression.keys()]) this.use(wire, definition);
+    this.recount(definition);
+  }
+
+  private use(wire: number, constraint: number): void {
+    const list = this.moreUses.get(wire);
+    if (list === undefined) this.moreUses.set(wire, [constraint]);
+    else list.push(constraint);
+  }
+
+  private recount(constraint: number): void {
+    const counted = this.constraints[constraint]!;
+    counted.unknown = this.unknownWires(counted).size;
+    this.notice(constraint);
   }
 
   private where(constraint: number): string {

@@ -303,6 +303,7 @@ export class Sequencer {
       const known = this.#known.account(address);
       for (const slot of slots) known.add(slot);
     }
+    const root = toHex(this.#head.header.stateRoot);
     this.#vm = vm;
     this.#head = block;
     return {
@@ -311,7 +312,7 @@ export class Sequencer {
         chainId: this.chainId,
         header: traceHeader(block),
         transactions: transactions.map((raw) => raw.slice()),
-        preState: { accounts },
+        preState: { root, accounts },
         executions,
       },
       block,

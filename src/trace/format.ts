@@ -7,7 +7,7 @@
  * {"version": 1, "chainId": "0x539",
  *  "header": {"parentHash": "0x…", …},
  *  "transactions": ["0x…", …],                                  raw, signed (EIP-2718)
- *  "preState": {"accounts": [{"address", "nonce", "balance", "codeHash", "code"?, "storage": [["slot", "value"], …]}, …]},
+ *  "preState": {"root": "0x…", "accounts": [{"address", "nonce", "balance", "codeHash", "code"?, "storage": [["slot", "value"], …]}, …]},
  *  "executions": [{"status": 1, "gasUsed": "0x…", "steps": [
  *    [pc, "MNEMONIC", "gas", memorySize, "refund", keep, ["word", …]], …]}, …]}
  * ```
@@ -125,6 +125,8 @@ export interface Trace {
   /** Raw signed transactions, EIP-2718. */
   readonly transactions: readonly Uint8Array[];
   readonly preState: {
+    /** Root of the whole state before the block, as in the parent's header: what a replica's state is compared with. */
+    readonly root: Hex;
     /**
      * Everything the block touches, ascending by address: senders, recipients, the coinbase (unless there are no
      * transactions), access lists, and the slots of SLOAD and SSTORE.
@@ -212,7 +214,7 @@ export function encodeTrace(trace: Trace): Uint8Array {
       storage: storage.map((pair) => pair.map(quantity)),
     }),
   );
-  write(`"preState":{"accounts":[\n${accounts.join(",\n")}]},\n"executions":[`);
+  write(`"preState":{"root":"${trace.preState.root}","accounts":[\n${accounts.join(",\n")}]},\n"executions":[`);
   trace.executions.forEach(({ steps, status, gasUsed }, i) => {
     write(`${i === 0 ? "" : ","}\n{"status":${status},"gasUsed":"${quantity(gasUsed)}","steps":[`);
     let before: readonly bigint[] = [];
@@ -254,7 +256,7 @@ export function decodeTrace(bytes: Uint8Array, { maxStackItems = MAX_STACK_ITEMS
   const value = parseJson(bytes, "TRACE_JSON");
   if (typeof value === "object" && value !== null && "version" in value) expectVersion(value.version);
   const top = read.object(value, "", TOP_FIELDS);
-  const preState = read.object(top.preState, "preState", ["accounts"]);
+  const preState = read.object(top.preState, "preState", ["root", "accounts"]);
   const budget = { max: maxStackItems, items: maxStackItems };
   const trace: Trace = {
     version: TRACE_VERSION,
@@ -262,6 +264,7 @@ export function decodeTrace(bytes: Uint8Array, { maxStackItems = MAX_STACK_ITEMS
     header: decodeHeader(top.header),
     transactions: read.array(top.transactions, "transactions").map((raw, i) => read.bytes(raw, `transactions[${i}]`)),
     preState: {
+      root: read.hex(preState.root, "preState.root", 32),
       accounts: read
         .array(preState.accounts, "preState.accounts")
         .map((account, i) => decodeAccount(account, `preState.accounts[${i}]`)),
@@ -306,6 +309,7 @@ export function checkTrace(trace: Trace): void {
   read.array(trace.transactions, "transactions").forEach((raw, i) => {
     bytes(raw, `transactions[${i}]`);
   });
+  read.hex(trace.preState.root, "preState.root", 32);
   trace.preState.accounts.forEach((account, i) => {
     const path = `preState.accounts[${i}]`;
     read.hex(account.address, `${path}.address`, 20);

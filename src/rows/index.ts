@@ -1,0 +1,161 @@
+/**
+ * All row templates, and which of them proves which opcode.
+ *
+ * @module
+ */
+
+import { type Code, DUP_CLASS, PUSH_CLASS, SWAP_CLASS } from "../verifier/ethereum/code.js";
+import { joinHalves } from "../verifier/ethereum/words.js";
+import { add, assignAdd } from "./add.js";
+import { assignCalldataload, calldataload } from "./calldataload.js";
+import { assignContext, context } from "./context.js";
+import { assignDup, dup } from "./dup.js";
+import { assignEnv, env } from "./env.js";
+import { assignEq, eq } from "./eq.js";
+import { RowError } from "./errors.js";
+import { expand } from "./expand.js";
+import { assignFail, fail } from "./fail.js";
+import type { Ended } from "./frame.js";
+import { assignGauge, gauge } from "./gauge.js";
+import { assignIszero, iszero } from "./iszero.js";
+import { cellKey, journalLength, SPACE } from "./journal.js";
+import { assignJump, jump } from "./jump.js";
+import { assignJumpdest, jumpdest } from "./jumpdest.js";
+import { assignJumpi, jumpi } from "./jumpi.js";
+import { assignLt, lt } from "./lt.js";
+import type { Machine } from "./machine.js";
+import { memgas } from "./memgas.js";
+import { assignMload, mload } from "./mload.js";
+import { assignMstore, mstore } from "./mstore.js";
+import { assignNot, not } from "./not.js";
+import { assignPop, pop } from "./pop.js";
+import { assignPush, push } from "./push.js";
+import { assignReturns, returns } from "./returns.js";
+import { assignRevert, revert } from "./revert.js";
+import type { RowTemplate } from "./row.js";
+import { sink } from "./sink.js";
+import { sinkjournal } from "./sinkjournal.js";
+import { assignSload, sload } from "./sload.js";
+import { assignSlt, slt } from "./slt.js";
+import { assignSstore, sstore } from "./sstore.js";
+import { assignStop, stop } from "./stop.js";
+import { assignSwap, swap } from "./swap.js";
+import { assignTxenv, txenv } from "./txenv.js";
+import { assignUndo, undo } from "./undo.js";
+import { assignUndobalance, undobalance } from "./undobalance.js";
+
+/** All row templates. */
+// biome-ignore format: a list
+export const TEMPLATES: readonly RowTemplate[] = [
+  add, calldataload, context, dup, env, eq, expand, fail, gauge, iszero, jump, jumpdest, jumpi, lt, memgas, mload, mstore,
+  not, pop, push, returns, revert, sink, sinkjournal, sload, slt, sstore, stop, swap, txenv, undo, undobalance,
+];
+
+const BY_NAME = new Map(TEMPLATES.map((template) => [template.name, template]));
+
+/** The template of a name. @throws RowError `ROW_UNKNOWN` */
+export function template(name: string): RowTemplate {
+  const found = BY_NAME.get(name);
+  if (found === undefined) throw new RowError("no such row template", { code: "ROW_UNKNOWN", where: name });
+  return found;
+}
+
+/** What rows have to know of the frame that they are in. */
+export interface Frame {
+  /** The transaction, from 1. */
+  readonly T: bigint;
+  readonly code: Code;
+  /** The account that the code runs as. */
+  readonly address: bigint;
+  readonly calldata: { readonly ctx: bigint; readonly length: bigint };
+  /** Words of CTX, TXENV and ENV by field, which is the opcode that reads them. */
+  readonly context: ReadonlyMap<number, bigint>;
+  readonly txenv: ReadonlyMap<number, bigint>;
+  readonly env: ReadonlyMap<number, bigint>;
+}
+
+type Assign<R> = (m: Machine, frame: Frame, n: number) => R;
+
+const wordOf = (words: ReadonlyMap<number, bigint>, field: number): bigint => {
+  const word = words.get(field);
+  if (word === undefined) throw new RowError("no such field", { code: "ROW_FIELD", where: `0x${field.toString(16)}` });
+  return word;
+};
+
+/** Steps by class, which is the opcode for most. */
+const STEPS: Readonly<Record<number, Assign<void>>> = {
+  1: (m) => assignAdd(m, false),
+  3: (m) => assignAdd(m, true),
+  16: (m) => assignLt(m, false),
+  17: (m) => assignLt(m, true),
+  18: (m) => assignSlt(m, false),
+  19: (m) => assignSlt(m, true),
+  20: assignEq,
+  21: assignIszero,
+  25: assignNot,
+  50: (m, { T, txenv: words }, n) => assignTxenv(m, n, T, wordOf(words, n)),
+  51: (m, { context: words }, n) => assignContext(m, n, wordOf(words, n)),
+  53: (m, { calldata }) => assignCalldataload(m, calldata),
+  65: (m, { env: words }, n) => assignEnv(m, n, wordOf(words, n)),
+  80: assignPop,
+  81: assignMload,
+  82: assignMstore,
+  84: assignSload,
+  85: assignSstore,
+  86: assignJump,
+  87: assignJumpi,
+  88: (m) => assignGauge(m, "pc"),
+  89: (m) => assignGauge(m, "msize"),
+  90: (m) => assignGauge(m, "gas"),
+  91: assignJumpdest,
+  [PUSH_CLASS]: (m, { code }, n) => {
+    const { immHi, immLo } = code.entry(Number(m.registers.pc))!;
+    assignPush(m, n, joinHalves(immHi, immLo));
+  },
+  [DUP_CLASS]: (m, _, n) => assignDup(m, n),
+  [SWAP_CLASS]: (m, _, n) => assignSwap(m, n),
+};
+
+/** Steps that end a frame. */
+const ENDS: Readonly<Record<number, Assign<Ended | "failed">>> = {
+  0: (m, { T }) => assignStop(m, T),
+  243: (m, { T }) => assignReturns(m, T),
+  253: (m) => {
+    assignRevert(m);
+    return "failed";
+  },
+};
+
+/**
+ * Assigns the rows of the step at the machine's pc.
+ *
+ * @returns how the transaction ended, if it did; `"failed"`: the frame has to be undone, see {@link assignFailure}.
+ * @throws RowError `ROW_OPCODE` when no row proves the opcode; those of the machine
+ */
+export function assignStep(m: Machine, frame: Frame): Ended | "failed" | undefined {
+  const { pc } = m.registers;
+  const entry = frame.code.entry(Number(pc));
+  if (entry?.isInstr === 1) {
+    const end = ENDS[entry.class];
+    if (end !== undefined) return end(m, frame, entry.n);
+    const step = STEPS[entry.class];
+    if (step !== undefined) return void step(m, frame, entry.n);
+  }
+  throw new RowError("no row proves this step", {
+    code: "ROW_OPCODE",
+    where: `pc ${pc}`,
+    got: entry === undefined ? "no code" : `class 0x${entry.class.toString(16)}, n ${entry.n}`,
+  });
+}
+
+/** Undoes the journal of a failed root frame, entry by entry, and ends it. */
+export function assignFailure(m: Machine, { T }: Frame): Ended {
+  for (let left = journalLength(m, T); left > 0n; left--) {
+    const { space } = m.peek("JOURNAL", cellKey.journal(T, left - 1n));
+    if (space === SPACE.STORAGE) assignUndo(m, T);
+    else assignUndobalance(m, T);
+  }
+  const { clk, gas } = m.registers;
+  assignFail(m, T);
+  return { clk, gas, status: 0n };
+}
