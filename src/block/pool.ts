@@ -1,0 +1,138 @@
+/**
+ * A pool of loaded keys: lanes that each prove one chunk at a time on some of the threads. Whole chunks side by side keep
+ * threads from waiting for each other; several threads on one chunk help when there are few chunks. What ends a block sooner
+ * is estimated from the chunks' costs.
+ *
+ * @module
+ */
+
+import type { KeyFolder } from "../keys/folder.js";
+import { type CommittedKey, loadCommittedKey } from "../prover/index.js";
+import { resolveThreads, type ThreadCount } from "../prover/wasm/engine.js";
+
+/**
+ * Share of a chunk's work that m threads on one chunk do not speed up: transforms' rounds, the sums of windows, the
+ * self-check. From 1 and 2 threads at 2^16 (docs/performance.md).
+ */
+const SERIAL = 0.1;
+
+/** Time of a chunk on `threads` threads, for its time on one. */
+export function timeOn(cost: number, threads: number): number {
+  return cost * (SERIAL + (1 - SERIAL) / threads);
+}
+
+/**
+ * How many lanes of how many threads each end these chunks soonest; in doubt fewer lanes, which take less memory.
+ *
+ * @param costs time of each chunk on one thread, any unit.
+ */
+export function chooseLanes(costs: readonly number[], threads: number): { lanes: number; threadsEach: number } {
+  let best = { lanes: 1, threadsEach: threads, time: Number.POSITIVE_INFINITY };
+  for (let lanes = 1; lanes <= Math.min(threads, Math.max(1, costs.length)); lanes++) {
+    const threadsEach = Math.floor(threads / lanes);
+    const loads = new Array<number>(lanes).fill(0);
+    for (const cost of [...costs].sort((a, b) => b - a)) {
+      loads[loads.indexOf(Math.min(...loads))]! += timeOn(cost, threadsEach);
+    }
+    const time = Math.max(...loads);
+    if (time < best.time * 0.98) best = { lanes, threadsEach, time };
+  }
+  return { lanes: best.lanes, threadsEach: best.threadsEach };
+}
+
+/** Options of {@link Pool.open}. */
+export interface PoolOptions {
+  readonly threads?: ThreadCount | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One lane: keys by their index in the folder, loaded when first needed. */
+class Lane {
+  readonly #keys = new Map<number, Promise<CommittedKey>>();
+
+  constructor(
+    private readonly folder: KeyFolder,
+    private readonly threads: number,
+  ) {}
+
+  key(index: number, signal: AbortSignal | undefined): Promise<CommittedKey> {
+    let key = this.#keys.get(index);
+    if (key === undefined) {
+      const { zkey, ckey } = this.folder.layouts[index]!;
+      key = loadCommittedKey({ zkey, ckey }, { threads: this.threads, signal });
+      this.#keys.set(index, key);
+      // a load that failed, or was given up, may be tried again
+      key.catch(() => this.#keys.delete(index));
+    }
+    return key;
+  }
+
+  async close(): Promise<void> {
+    const keys = await Promise.allSettled(this.#keys.values());
+    await Promise.all(keys.map((key) => (key.status === "fulfilled" ? key.value.close() : undefined)));
+  }
+}
+
+/** Loaded keys of a folder, for many blocks. */
+export class Pool {
+  readonly threads: number;
+  #lanes: { readonly threads: number; readonly lanes: Lane[] } | undefined;
+
+  /** @throws ProverError `THREADS_INVALID` */
+  constructor(
+    readonly folder: KeyFolder,
+    { threads }: PoolOptions = {},
+  ) {
+    this.threads = resolveThreads(threads);
+  }
+
+  /** Lanes for chunks of these costs. Keys of another division of the threads are closed. */
+  async #divide(costs: readonly number[]): Promise<Lane[]> {
+    const { lanes, threadsEach } = chooseLanes(costs, this.threads);
+    if (this.#lanes?.threads !== threadsEach) {
+      await this.close();
+      this.#lanes = { threads: threadsEach, lanes: [] };
+    }
+    while (this.#lanes!.lanes.length < lanes) this.#lanes!.lanes.push(new Lane(this.folder, threadsEach));
+    return this.#lanes!.lanes.slice(0, lanes);
+  }
+
+  /**
+   * Does something with every chunk, the dearest first.
+   *
+   * @param chunks which key each needs, and what it costs.
+   * @returns the results in the order of the chunks.
+   * @throws the first failure, after everything that was under way has ended.
+   */
+  async run<R>(
+    chunks: readonly { readonly key: number; readonly cost: number }[],
+    work: (key: CommittedKey, chunk: number) => Promise<R>,
+    signal?: AbortSignal,
+  ): Promise<R[]> {
+    const results = new Array<R>(chunks.length);
+    const waiting = chunks.map((_, i) => i).sort((a, b) => chunks[b]!.cost - chunks[a]!.cost || a - b);
+    let failed = false;
+    const serve = async (lane: Lane) => {
+      try {
+        for (let i = waiting.shift(); i !== undefined && !failed; i = waiting.shift()) {
+          signal?.throwIfAborted();
+          results[i] = await work(await lane.key(chunks[i]!.key, signal), i);
+        }
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    };
+    const lanes = await this.#divide(chunks.map(({ cost }) => cost));
+    const ended = await Promise.allSettled(lanes.map(serve));
+    for (const end of ended) if (end.status === "rejected") throw end.reason;
+    return results;
+  }
+
+  /** Ends all threads. */
+  async close(): Promise<void> {
+    const lanes = this.#lanes?.lanes ?? [];
+    this.#lanes = undefined;
+    await Promise.all(lanes.map((lane) => lane.close()));
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * Block proofs: rows, chunks, commitments, challenges, proofs (docs/protocol.md, section 4).
+ *
+ * @module
+ */
+
+import { type SolverPlan, solve } from "../circuits/solver.js";
+import type { Layout } from "../circuits/sources.js";
+import { FR_MODULUS, readBigintLE } from "../formats/bn254.js";
+import type { KeyFolder } from "../keys/folder.js";
+import { type Commitment, commit, proveChunk } from "../prover/index.js";
+import type { Trace } from "../trace/format.js";
+import { validateTrace } from "../trace/validate.js";
+import { busSum } from "../verifier/bus.js";
+import { encodeChunkProof } from "../verifier/chunk.js";
+import { compressG1 } from "../verifier/compressed.js";
+import { BLOCK_PROOF_VERSION, type BlockProof, encodeBlockProof } from "../verifier/encoding.js";
+import { encodeHeader } from "../verifier/ethereum/header.js";
+import { fromHex } from "../verifier/ethereum/words.js";
+import { challenges as drawChallenges } from "../verifier/transcript.js";
+import { assemble, blockRows } from "./assemble.js";
+import { type Chunk, fillChunks } from "./chunks.js";
+import { layoutCost } from "./costs.js";
+import { BlockError } from "./errors.js";
+import { planChunks } from "./plan.js";
+import { Pool, type PoolOptions } from "./pool.js";
+
+/** How far a block is. Chunks count from 0. */
+export type BlockProgress =
+  | { readonly stage: "trace" | "rows" }
+  | { readonly stage: "planned"; readonly steps: number; readonly rows: number; readonly chunks: readonly string[] }
+  | {
+      readonly stage: "commit" | "prove";
+      readonly chunk: number;
+      /** From 0 to 1. */
+      readonly done: number;
+    };
+
+/** Options of {@link proveBlock}. */
+export interface ProveBlockOptions extends PoolOptions {
+  readonly onProgress?: ((progress: BlockProgress) => void) | undefined;
+  /** Check each chunk's proof before the block's is handed out. Default true. */
+  readonly selfCheck?: boolean | undefined;
+}
+
+/** A block's proof and what it took. */
+export interface ProvedBlock {
+  readonly proof: BlockProof;
+  /** `encodeBlockProof(proof)`. */
+  readonly bytes: Uint8Array;
+  readonly steps: number;
+  /** Rows of templates, padding not included. */
+  readonly rows: number;
+  /** Names of the layouts, chunk by chunk. */
+  readonly chunks: readonly string[];
+}
+
+const COLUMN = 32;
+
+/** Lets timers and messages in between two pieces of synchronous work. */
+const breathe = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Columns in [0, r). */
+function canonicalColumns({ columns }: Chunk): bigint[] {
+  return columns.map((x) => (x >= 0n && x < FR_MODULUS ? x : ((x % FR_MODULUS) + FR_MODULUS) % FR_MODULUS));
+}
+
+/** Chunks in the order of the key set. */
+function planned(rows: ReturnType<typeof blockRows>["rows"], layouts: readonly Layout[]): Layout[] {
+  const demand = new Map([...rows].map(([row, { columns }]) => [row, columns.length]));
+  const counts = planChunks(
+    demand,
+    layouts.map((layout) => ({ layout, cost: layoutCost(layout) })),
+  );
+  return counts.flatMap((n, l) => new Array<Layout>(n).fill(layouts[l]!));
+}
+
+/** Proves blocks with the keys of one folder, which stay loaded. */
+export class BlockProver {
+  readonly #pool: Pool;
+  readonly #plans = new Map<number, Promise<SolverPlan>>();
+
+  /** @throws ProverError `THREADS_INVALID` */
+  constructor(
+    readonly folder: KeyFolder,
+    options: PoolOptions = {},
+  ) {
+    this.#pool = new Pool(folder, options);
+  }
+
+  /** Ends all threads. */
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+
+  /** Same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #plan(index: number): Promise<SolverPlan> {
+    let plan = this.#plans.get(index);
+    if (plan === undefined) {
+      plan = this.folder.plan(index);
+      this.#plans.set(index, plan);
+      plan.catch(() => this.#plans.delete(index));
+    }
+    return plan;
+  }
+
+  /**
+   * Proves a block.
+   *
+   * @throws TraceError where the trace makes no sense or is not supported; BlockError, RowError; ProverError; FormatError
+   *   where a key is damaged; `signal.reason`.
+   */
+  async prove(trace: Trace, options: Omit<ProveBlockOptions, "threads"> = {}): Promise<ProvedBlock> {
+    const { signal, onProgress, selfCheck = true } = options;
+    signal?.throwIfAborted();
+    onProgress?.({ stage: "trace" });
+    validateTrace(trace);
+    await breathe();
+    signal?.throwIfAborted();
+    onProgress?.({ stage: "rows" });
+    const built = blockRows(trace);
+    const all = this.folder.layouts.map(({ layout }) => layout);
+    const layouts = planned(built.rows, all);
+    const { chunks, counter } = fillChunks(built.rows, layouts);
+    const { claims, boundary } = assemble(built, counter);
+    const rows = [...built.rows.values()].reduce((sum, { columns }) => sum + columns.length, 0);
+    const names = layouts.map(({ name }) => name);
+    onProgress?.({ stage: "planned", steps: built.steps, rows, chunks: names });
+
+    const jobs = layouts.map((layout) => ({ key: all.indexOf(layout), cost: layoutCost(layout) }));
+    const columns = chunks.map(canonicalColumns);
+    const report = (stage: "commit" | "prove", chunk: number, done: number) => onProgress?.({ stage, chunk, done });
+    const commitments = await this.#pool.run(
+      jobs,
+      async (key, i) => {
+        const result = await commit(key, columns[i]!, { signal });
+        report("commit", i, 1);
+        return result;
+      },
+      signal,
+    );
+
+    const header = encodeHeader(built.header);
+    const keySet = fromHex(`0x${this.folder.parsed().digest}`)!;
+    const challenges = drawChallenges({
+      keySet,
+      chainId: built.chainId,
+      header,
+      preState: claims.preState,
+      messages: boundary.messages,
+      chunks: commitments.map(({ d, p }, i) => ({ layout: jobs[i]!.key, d: compressG1(d), p: compressG1(p) })),
+    });
+    const proofs = await this.#pool.run(
+      jobs,
+      async (key, i) => {
+        const layout = jobs[i]!.key;
+        const witness = solve(await this.#plan(layout), [challenges.alpha, challenges.beta, ...columns[i]!]);
+        await breathe();
+        const commitment: Commitment = commitments[i]!;
+        report("prove", i, 0);
+        const points = await proveChunk(key, witness, {
+          signal,
+          selfCheck,
+          commitment,
+          onProgress: ({ done, total }) => report("prove", i, Math.min(0.99, done / total)),
+        });
+        report("prove", i, 1);
+        return { layout, ...points, ...commitment, sum: readBigintLE(witness, COLUMN, COLUMN) };
+      },
+      signal,
+    );
+
+    const total = proofs.reduce((sum, proof) => sum + proof.sum, busSum(boundary.messages, challenges)) % FR_MODULUS;
+    if (total !== 0n) {
+      throw new BlockError("the bus does not balance; `chunkproof check` tells what is missing", {
+        code: "BLOCK_UNBALANCED",
+      });
+    }
+    const proof: BlockProof = {
+      version: BLOCK_PROOF_VERSION,
+      keySet,
+      header,
+      transactions: trace.transactions,
+      claims,
+      chunks: proofs.map((chunk) => ({ layout: chunk.layout, proof: encodeChunkProof(chunk) })),
+    };
+    return { proof, bytes: encodeBlockProof(proof), steps: built.steps, rows, chunks: names };
+  }
+}
+
+/** Proves one block: see {@link BlockProver}. */
+export async function proveBlock(
+  trace: Trace,
+  folder: KeyFolder,
+  options: ProveBlockOptions = {},
+): Promise<ProvedBlock> {
+  const prover = new BlockProver(folder, options);
+  try {
+    return await prover.prove(trace, options);
+  } finally {
+    await prover.close();
+  }
+}

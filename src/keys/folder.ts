@@ -1,0 +1,235 @@
+/**
+ * Folders of keys: for each layout the proving key, the commitment key and the plan of its solver; and the key set that
+ * replicas get.
+ *
+ * ```
+ * <cache>/keys/<digest>/manifest.json       what is in it, with the SHA-256 of every file
+ *                      /keyset.json         the verifying keys: all that a replica needs
+ *                      /<layout>.zkey .ckey .plan
+ * ```
+ *
+ * A folder appears under its name only when it is complete. The keys of a set share τ, α and β, which are never written
+ * anywhere; so a set is made as a whole. What takes long, compiling the circuits, is cached apart and survives an interruption.
+ *
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { cachedCircuit, circuitDigest, sha256 } from "../circuits/cache.js";
+import { decodePlan, encodePlan, planSolver, type SolverPlan } from "../circuits/solver.js";
+import { type Layout, readLayouts } from "../circuits/sources.js";
+import type { OnProgress } from "../prover/progress.js";
+import type { ThreadCount } from "../prover/wasm/engine.js";
+import { createCommitmentKey, createPhase1, exportChunkKey, setup } from "../setup/index.js";
+import { type ChunkKeyJson, type KeySet, type KeySetJson, parseKeySet } from "../verifier/keyset.js";
+import { KeysError } from "./errors.js";
+
+/** Changes when keys of the same circuits are made in another way. */
+const FORMAT = "chunkproof keys 1";
+const MANIFEST = "manifest.json";
+const KEY_SET = "keyset.json";
+
+/** Files of one layout. */
+export interface LayoutFiles {
+  readonly layout: Layout;
+  readonly zkey: string;
+  readonly ckey: string;
+  readonly plan: string;
+}
+
+/** A complete folder of keys. */
+export interface KeyFolder {
+  readonly path: string;
+  /** Of the circuits and everything that the keys were made with, hexadecimal. */
+  readonly digest: string;
+  readonly keySet: KeySetJson;
+  /** In the order of the key set. */
+  readonly layouts: readonly LayoutFiles[];
+  /** The set, checked and prepared; development keys are accepted. */
+  parsed(): KeySet;
+  /** @throws SolverError when the file is damaged. */
+  plan(index: number): Promise<SolverPlan>;
+}
+
+interface Manifest {
+  readonly format: string;
+  readonly digest: string;
+  readonly layouts: readonly Layout[];
+  /** SHA-256 by file name, hexadecimal. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Options of {@link makeKeys}. */
+export interface MakeKeysOptions {
+  /** Folder of the cache, see `defaultCache`. */
+  readonly cache: string;
+  /** Default: those of the package. */
+  readonly layouts?: readonly Layout[] | undefined;
+  readonly threads?: ThreadCount | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Stages `compile <layout>` and `key <layout>`. */
+  readonly onProgress?: OnProgress | undefined;
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+/** Digest of a set's circuits and of how its keys are made. @throws as `circuitDigest` does. */
+export function keysDigest(layouts: readonly Layout[]): string {
+  return hex(
+    sha256(FORMAT, ...layouts.flatMap((layout) => [layout.name, String(layout.power), circuitDigest(layout)])),
+  );
+}
+
+const folderOf = (cache: string, digest: string): string => join(cache, "keys", digest.slice(0, 24));
+
+/**
+ * The keys of the layouts: those in the cache, or new development keys.
+ *
+ * @throws CircuitError, SetupError, ProverError, KeysError; `signal.reason`, and then nothing incomplete is left behind.
+ */
+export async function makeKeys(options: MakeKeysOptions): Promise<KeyFolder> {
+  const { cache, layouts = readLayouts(), threads, signal, onProgress } = options;
+  const digest = keysDigest(layouts);
+  const path = folderOf(cache, digest);
+  if (existsSync(path)) return openKeys(path);
+  await mkdir(join(cache, "keys"), { recursive: true });
+  const temporary = join(cache, "keys", `.${digest.slice(0, 24)}-${process.pid}-${randomUUID().slice(0, 8)}`);
+  await mkdir(temporary);
+  try {
+    const files: Record<string, string> = {};
+    const keep = async (name: string) => {
+      files[name] = hex(sha256(await readFile(join(temporary, name))));
+    };
+    const total = layouts.length;
+    // what is not secret first: it is cached, so that an interruption costs seconds
+    for (const [i, layout] of layouts.entries()) {
+      onProgress?.({ stage: `compile ${layout.name}`, done: i, total: 2 * total });
+      await cachedCircuit(layout, cache, signal);
+    }
+    const shared = createPhase1();
+    const keys: ChunkKeyJson[] = [];
+    for (const [i, layout] of layouts.entries()) {
+      onProgress?.({ stage: `key ${layout.name}`, done: total + i, total: 2 * total });
+      const circuit = await cachedCircuit(layout, cache, signal);
+      const name = (kind: string) => `${layout.name}.${kind}`;
+      const [zkey, ckey] = [join(temporary, name("zkey")), join(temporary, name("ckey"))];
+      await (await setup(circuit.bytes, { shared, threads, signal })).writeTo(zkey, signal);
+      await (await createCommitmentKey(zkey, { threads, signal })).writeTo(ckey, signal);
+      await writeFile(join(temporary, name("plan")), encodePlan(planSolver(circuit.r1cs)));
+      keys.push(await exportChunkKey(zkey, ckey, { name: layout.name, layout: circuit.digest }, signal));
+      for (const kind of ["zkey", "ckey", "plan"]) await keep(name(kind));
+      signal?.throwIfAborted();
+    }
+    const keySet: KeySetJson = { version: 1, protocol: "groth16-committed", curve: "bn128", insecure: true, keys };
+    // the load checks of a replica, before anybody uses the keys
+    parseKeySet(keySet, { allowInsecure: true });
+    await writeFile(join(temporary, KEY_SET), `${JSON.stringify(keySet, null, 1)}\n`);
+    await keep(KEY_SET);
+    const manifest: Manifest = { format: FORMAT, digest, layouts, files };
+    await writeFile(join(temporary, MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`);
+    signal?.throwIfAborted();
+    await rename(temporary, path).catch((error) => {
+      // another process was faster: its keys are as good
+      if (!existsSync(path)) throw error;
+    });
+    onProgress?.({ stage: "keys", done: 2 * total, total: 2 * total });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  return openKeys(path);
+}
+
+/** The keys of these layouts, if they are in the cache. */
+export async function findKeys(cache: string, layouts = readLayouts()): Promise<KeyFolder | undefined> {
+  const path = folderOf(cache, keysDigest(layouts));
+  return existsSync(path) ? openKeys(path) : undefined;
+}
+
+/** Options of {@link openKeys}. */
+export interface OpenKeysOptions {
+  /** Read every file and compare its SHA-256 with the manifest. Default: only that it is there. */
+  readonly verify?: boolean | undefined;
+}
+
+/**
+ * Opens a folder of keys.
+ *
+ * @throws KeysError `KEYS_MISSING`, `KEYS_MALFORMED`, `KEYS_DAMAGED`; VerifierError when the key set is refused.
+ */
+export async function openKeys(path: string, { verify = false }: OpenKeysOptions = {}): Promise<KeyFolder> {
+  const manifest = await readManifest(path);
+  for (const [name, digest] of Object.entries(manifest.files)) {
+    const file = join(path, name);
+    const found = await stat(file).catch(() => undefined);
+    if (found === undefined) throw new KeysError("a file is missing", { code: "KEYS_DAMAGED", where: file });
+    if (!verify && name !== KEY_SET) continue;
+    const got = hex(sha256(await readFile(file)));
+    if (got !== digest) {
+      throw new KeysError("is not the file that was made", {
+        code: "KEYS_DAMAGED",
+        where: file,
+        expected: `SHA-256 ${digest}`,
+        got,
+      });
+    }
+  }
+  const keySet = JSON.parse(await readFile(join(path, KEY_SET), "utf8")) as KeySetJson;
+  const layouts = manifest.layouts.map((layout): LayoutFiles => {
+    const file = (kind: string) => join(path, `${layout.name}.${kind}`);
+    return { layout, zkey: file("zkey"), ckey: file("ckey"), plan: file("plan") };
+  });
+  let parsed: KeySet | undefined;
+  return {
+    path,
+    digest: manifest.digest,
+    keySet,
+    layouts,
+    parsed: () => {
+      parsed ??= parseKeySet(keySet, { allowInsecure: true });
+      return parsed;
+    },
+    plan: async (index) => decodePlan(new Uint8Array(await readFile(layouts[index]!.plan))),
+  };
+}
+
+async function readManifest(path: string): Promise<Manifest> {
+  const where = join(path, MANIFEST);
+  const text = await readFile(where, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "ENOENT" && cause.code !== "ENOTDIR") throw cause;
+    throw new KeysError("no keys here; make them with `chunkproof keys`", { code: "KEYS_MISSING", where: path, cause });
+  });
+  const malformed = (message: string, cause?: unknown) =>
+    new KeysError(message, { code: "KEYS_MALFORMED", where, cause });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw malformed("is no JSON", cause);
+  }
+  const { format, digest, layouts, files } = (value ?? {}) as Partial<Manifest>;
+  if (format !== FORMAT) throw malformed(`is no manifest of ${FORMAT}`);
+  const namesFile = (name: string) => /^[a-z0-9-]+\.(zkey|ckey|plan|json)$/.test(name);
+  const sound =
+    typeof digest === "string" &&
+    Array.isArray(layouts) &&
+    layouts.every(
+      ({ name, power, rows }) => typeof name === "string" && Number.isInteger(power) && rows !== undefined,
+    ) &&
+    typeof files === "object" &&
+    files !== null &&
+    Object.entries(files).every(([name, sum]) => namesFile(name) && typeof sum === "string") &&
+    KEY_SET in files;
+  if (!sound) throw malformed("lacks fields, or has others than it should");
+  return value as Manifest;
+}
+
+/** Removes what interrupted runs left in the cache. Call it only when no other process makes keys there. */
+export async function cleanKeys(cache: string): Promise<void> {
+  const folder = join(cache, "keys");
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (name.startsWith(".")) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
