@@ -6,11 +6,13 @@
  */
 
 import type { Trace } from "../trace/format.js";
+import { validateTrace } from "../trace/validate.js";
 import { type Boundary, boundaryMessages, type TouchedState } from "../verifier/boundary.js";
 import type { BlockClaims } from "../verifier/claims.js";
 import { Code } from "../verifier/ethereum/code.js";
 import { recoverSender } from "../verifier/ethereum/transaction.js";
 import { type BuiltBlock, buildBlock } from "./build.js";
+import { type CheckOptions, type CheckReport, checkRows, type RowCircuits } from "./check.js";
 import { BlockError } from "./errors.js";
 import { addProviders, Counter, lookupClaims } from "./lookups.js";
 
@@ -72,4 +74,20 @@ export function assemble(built: BuiltBlock, counter: Counter): Assembled {
     });
   }
   return { built, claims, boundary: boundary.value };
+}
+
+/**
+ * Checks a trace without proving: all constraints, and the bus with the verifier's own messages.
+ *
+ * @throws TraceError, BlockError, RowError; `signal.reason`; as `compileLayout` does.
+ */
+export async function checkTraceRows(
+  trace: Trace,
+  circuits: RowCircuits,
+  options: CheckOptions = {},
+): Promise<CheckReport> {
+  validateTrace(trace);
+  const built = blockRows(trace);
+  const { boundary } = assemble(built, countRows(built));
+  return checkRows(built.rows, boundary.messages, circuits, options);
 }

@@ -47,6 +47,13 @@ export class RowCircuits {
   }
 }
 
+/** Options of a check. */
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Stage `check`, in rows. */
+  readonly onProgress?: OnProgress | undefined;
+}
+
 /** Why a row is refused. */
 export interface RowFault {
   readonly row: string;
@@ -95,7 +102,7 @@ export async function checkRows(
   rows: Rows,
   native: readonly Message[],
   circuits: RowCircuits,
-  options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: OnProgress | undefined } = {},
+  options: CheckOptions = {},
 ): Promise<CheckReport> {
   const { signal, onProgress } = options;
   const total = [...rows.values()].reduce((sum, { columns }) => sum + columns.length, 0);
