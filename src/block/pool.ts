@@ -6,6 +6,7 @@
  * @module
  */
 
+import { ProverError } from "../errors.js";
 import type { KeyFolder } from "../keys/folder.js";
 import { type CommittedKey, loadCommittedKey } from "../prover/index.js";
 import { resolveThreads, type ThreadCount } from "../prover/wasm/engine.js";
@@ -40,22 +41,27 @@ export function chooseLanes(costs: readonly number[], threads: number): { lanes:
   return { lanes: best.lanes, threadsEach: best.threadsEach };
 }
 
-/** Options of {@link Pool.open}. */
+/** Options of {@link Pool}. */
 export interface PoolOptions {
+  /** Of all lanes together. */
   readonly threads?: ThreadCount | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
+
+const closedError = (): ProverError => new ProverError("the prover is closed", { code: "KEY_CLOSED" });
 
 /** One lane: keys by their index in the folder, loaded when first needed. */
 class Lane {
   readonly #keys = new Map<number, Promise<CommittedKey>>();
+  #closed = false;
 
   constructor(
     private readonly folder: KeyFolder,
     private readonly threads: number,
   ) {}
 
-  key(index: number, signal: AbortSignal | undefined): Promise<CommittedKey> {
+  async key(index: number, signal: AbortSignal | undefined): Promise<CommittedKey> {
+    // nobody would close it again
+    if (this.#closed) throw closedError();
     let key = this.#keys.get(index);
     if (key === undefined) {
       const { zkey, ckey } = this.folder.layouts[index]!;
@@ -67,16 +73,28 @@ class Lane {
     return key;
   }
 
+  /** Lets go of a key: after a failure its threads may be gone, and its memory half written. */
+  async drop(index: number): Promise<void> {
+    const key = this.#keys.get(index);
+    this.#keys.delete(index);
+    await key?.then(
+      (loaded) => loaded.close(),
+      () => undefined,
+    );
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
     const keys = await Promise.allSettled(this.#keys.values());
     await Promise.all(keys.map((key) => (key.status === "fulfilled" ? key.value.close() : undefined)));
   }
 }
 
-/** Loaded keys of a folder, for many blocks. */
+/** Loaded keys of a folder, for many blocks; one {@link Pool.run} after the other. */
 export class Pool {
   readonly threads: number;
   #lanes: { readonly threads: number; readonly lanes: Lane[] } | undefined;
+  #closed = false;
 
   /** @throws ProverError `THREADS_INVALID` */
   constructor(
@@ -89,12 +107,12 @@ export class Pool {
   /** Lanes for chunks of these costs. Keys of another division of the threads are closed. */
   async #divide(costs: readonly number[]): Promise<Lane[]> {
     const { lanes, threadsEach } = chooseLanes(costs, this.threads);
-    if (this.#lanes?.threads !== threadsEach) {
-      await this.close();
-      this.#lanes = { threads: threadsEach, lanes: [] };
-    }
-    while (this.#lanes!.lanes.length < lanes) this.#lanes!.lanes.push(new Lane(this.folder, threadsEach));
-    return this.#lanes!.lanes.slice(0, lanes);
+    if (this.#lanes?.threads !== threadsEach) await this.#end();
+    if (this.#closed) throw closedError();
+    this.#lanes ??= { threads: threadsEach, lanes: [] };
+    const all = this.#lanes.lanes;
+    while (all.length < lanes) all.push(new Lane(this.folder, threadsEach));
+    return all.slice(0, lanes);
   }
 
   /**
@@ -102,37 +120,47 @@ export class Pool {
    *
    * @param chunks which key each needs, and what it costs.
    * @returns the results in the order of the chunks.
-   * @throws the first failure, after everything that was under way has ended.
+   * @throws the first failure, after everything that was under way has ended; ProverError `KEY_CLOSED`.
    */
   async run<R>(
     chunks: readonly { readonly key: number; readonly cost: number }[],
     work: (key: CommittedKey, chunk: number) => Promise<R>,
     signal?: AbortSignal,
   ): Promise<R[]> {
+    signal?.throwIfAborted();
+    if (chunks.length === 0) return [];
+    const lanes = await this.#divide(chunks.map(({ cost }) => cost));
     const results = new Array<R>(chunks.length);
     const waiting = chunks.map((_, i) => i).sort((a, b) => chunks[b]!.cost - chunks[a]!.cost || a - b);
-    let failed = false;
+    let failure: { readonly error: unknown } | undefined;
     const serve = async (lane: Lane) => {
-      try {
-        for (let i = waiting.shift(); i !== undefined && !failed; i = waiting.shift()) {
+      while (failure === undefined) {
+        const i = waiting.shift();
+        if (i === undefined) return;
+        const { key: index } = chunks[i]!;
+        try {
           signal?.throwIfAborted();
-          results[i] = await work(await lane.key(chunks[i]!.key, signal), i);
+          results[i] = await work(await lane.key(index, signal), i);
+        } catch (error) {
+          failure ??= { error };
+          if (!signal?.aborted) await lane.drop(index);
         }
-      } catch (error) {
-        failed = true;
-        throw error;
       }
     };
-    const lanes = await this.#divide(chunks.map(({ cost }) => cost));
-    const ended = await Promise.allSettled(lanes.map(serve));
-    for (const end of ended) if (end.status === "rejected") throw end.reason;
+    await Promise.all(lanes.map(serve));
+    if (failure !== undefined) throw failure.error;
     return results;
   }
 
-  /** Ends all threads. */
-  async close(): Promise<void> {
+  async #end(): Promise<void> {
     const lanes = this.#lanes?.lanes ?? [];
     this.#lanes = undefined;
     await Promise.all(lanes.map((lane) => lane.close()));
+  }
+
+  /** Ends all threads, for good; what is under way rejects with `KEY_CLOSED`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#end();
   }
 }

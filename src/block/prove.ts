@@ -6,17 +6,21 @@
 
 import { type SolverPlan, solve } from "../circuits/solver.js";
 import type { Layout } from "../circuits/sources.js";
+import { ProverError } from "../errors.js";
 import { FR_MODULUS, readBigintLE } from "../formats/bn254.js";
 import type { KeyFolder } from "../keys/folder.js";
-import { type Commitment, commit, proveChunk } from "../prover/index.js";
+import { unlessAborted } from "../prover/concurrency.js";
+import { commit, proveChunk } from "../prover/index.js";
 import type { Trace } from "../trace/format.js";
 import { validateTrace } from "../trace/validate.js";
 import { busSum } from "../verifier/bus.js";
-import { encodeChunkProof } from "../verifier/chunk.js";
+import { assertChunk, type Challenges, type ChunkProof, encodeChunkProof } from "../verifier/chunk.js";
 import { compressG1 } from "../verifier/compressed.js";
 import { BLOCK_PROOF_VERSION, type BlockProof, encodeBlockProof } from "../verifier/encoding.js";
+import { VerifierError } from "../verifier/errors.js";
 import { encodeHeader } from "../verifier/ethereum/header.js";
 import { fromHex } from "../verifier/ethereum/words.js";
+import type { KeySet } from "../verifier/keyset.js";
 import { challenges as drawChallenges } from "../verifier/transcript.js";
 import { assemble, blockRows } from "./assemble.js";
 import { type Chunk, fillChunks } from "./chunks.js";
@@ -38,8 +42,10 @@ export type BlockProgress =
 
 /** Options of {@link proveBlock}. */
 export interface ProveBlockOptions extends PoolOptions {
+  /** Ends the work; what is thrown then is `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: BlockProgress) => void) | undefined;
-  /** Check each chunk's proof before the block's is handed out. Default true. */
+  /** Check each chunk's proof, as a replica will, before the block's is handed out. Default true. */
   readonly selfCheck?: boolean | undefined;
 }
 
@@ -75,10 +81,25 @@ function planned(rows: ReturnType<typeof blockRows>["rows"], layouts: readonly L
   return counts.flatMap((n, l) => new Array<Layout>(n).fill(layouts[l]!));
 }
 
+/** Checks a proof before it is handed out. @throws ProverError `WITNESS_UNSATISFIED` */
+function checkOwn(keys: KeySet, challenges: Challenges, proof: ChunkProof, where: string): void {
+  try {
+    assertChunk(keys, challenges, proof);
+  } catch (cause) {
+    if (!(cause instanceof VerifierError)) throw cause;
+    throw new ProverError("the rows do not satisfy the chunk's circuit, or its key is damaged", {
+      code: "WITNESS_UNSATISFIED",
+      where,
+      cause,
+    });
+  }
+}
+
 /** Proves blocks with the keys of one folder, which stay loaded. */
 export class BlockProver {
   readonly #pool: Pool;
   readonly #plans = new Map<number, Promise<SolverPlan>>();
+  #queue: Promise<unknown> = Promise.resolve();
 
   /** @throws ProverError `THREADS_INVALID` */
   constructor(
@@ -88,7 +109,7 @@ export class BlockProver {
     this.#pool = new Pool(folder, options);
   }
 
-  /** Ends all threads. */
+  /** Ends all threads, for good; a block under way rejects with `KEY_CLOSED`. */
   close(): Promise<void> {
     return this.#pool.close();
   }
@@ -109,13 +130,26 @@ export class BlockProver {
   }
 
   /**
-   * Proves a block.
+   * Proves a block, when those before it are done.
    *
-   * @throws TraceError where the trace makes no sense or is not supported; BlockError, RowError; ProverError; FormatError
-   *   where a key is damaged; `signal.reason`.
+   * @throws TraceError where the trace makes no sense or is not supported; BlockError, RowError; ProverError; FormatError,
+   *   SolverError where a key is damaged; `signal.reason`.
    */
   async prove(trace: Trace, options: Omit<ProveBlockOptions, "threads"> = {}): Promise<ProvedBlock> {
+    const before = this.#queue;
+    let done!: () => void;
+    this.#queue = Promise.all([before, new Promise<void>((resolve) => (done = resolve))]);
+    try {
+      await unlessAborted(before, options.signal);
+      return await this.#prove(trace, options);
+    } finally {
+      done();
+    }
+  }
+
+  async #prove(trace: Trace, options: Omit<ProveBlockOptions, "threads">): Promise<ProvedBlock> {
     const { signal, onProgress, selfCheck = true } = options;
+    const keys = this.folder.parsed();
     signal?.throwIfAborted();
     onProgress?.({ stage: "trace" });
     validateTrace(trace);
@@ -145,7 +179,7 @@ export class BlockProver {
     );
 
     const header = encodeHeader(built.header);
-    const keySet = fromHex(`0x${this.folder.parsed().digest}`)!;
+    const keySet = fromHex(`0x${keys.digest}`)!;
     const challenges = drawChallenges({
       keySet,
       chainId: built.chainId,
@@ -160,16 +194,16 @@ export class BlockProver {
         const layout = jobs[i]!.key;
         const witness = solve(await this.#plan(layout), [challenges.alpha, challenges.beta, ...columns[i]!]);
         await breathe();
-        const commitment: Commitment = commitments[i]!;
-        report("prove", i, 0);
         const points = await proveChunk(key, witness, {
           signal,
-          selfCheck,
-          commitment,
+          // below, under the keys of the set instead of the key's own
+          selfCheck: false,
           onProgress: ({ done, total }) => report("prove", i, Math.min(0.99, done / total)),
         });
+        const proof = { layout, ...points, ...commitments[i]!, sum: readBigintLE(witness, COLUMN, COLUMN) };
+        if (selfCheck) checkOwn(keys, challenges, proof, `chunk ${i} (${names[i]})`);
         report("prove", i, 1);
-        return { layout, ...points, ...commitment, sum: readBigintLE(witness, COLUMN, COLUMN) };
+        return proof;
       },
       signal,
     );

@@ -31,6 +31,7 @@ import { KeysError } from "./errors.js";
 const FORMAT = "chunkproof keys 1";
 const MANIFEST = "manifest.json";
 const KEY_SET = "keyset.json";
+const KINDS = ["zkey", "ckey", "plan"] as const;
 
 /** Files of one layout. */
 export interface LayoutFiles {
@@ -48,7 +49,7 @@ export interface KeyFolder {
   readonly keySet: KeySetJson;
   /** In the order of the key set. */
   readonly layouts: readonly LayoutFiles[];
-  /** The set, checked and prepared; development keys are accepted. */
+  /** The set, checked and prepared; development keys are accepted. @throws VerifierError when the set is refused. */
   parsed(): KeySet;
   /** @throws SolverError when the file is damaged. */
   plan(index: number): Promise<SolverPlan>;
@@ -92,9 +93,10 @@ const folderOf = (cache: string, digest: string): string => join(cache, "keys", 
  */
 export async function makeKeys(options: MakeKeysOptions): Promise<KeyFolder> {
   const { cache, layouts = readLayouts(), threads, signal, onProgress } = options;
+  signal?.throwIfAborted();
   const digest = keysDigest(layouts);
   const path = folderOf(cache, digest);
-  if (existsSync(path)) return openKeys(path);
+  if (existsSync(path)) return openKeys(path, { digest });
   await mkdir(join(cache, "keys"), { recursive: true });
   const temporary = join(cache, "keys", `.${digest.slice(0, 24)}-${process.pid}-${randomUUID().slice(0, 8)}`);
   await mkdir(temporary);
@@ -120,7 +122,7 @@ export async function makeKeys(options: MakeKeysOptions): Promise<KeyFolder> {
       await (await createCommitmentKey(zkey, { threads, signal })).writeTo(ckey, signal);
       await writeFile(join(temporary, name("plan")), encodePlan(planSolver(circuit.r1cs)));
       keys.push(await exportChunkKey(zkey, ckey, { name: layout.name, layout: circuit.digest }, signal));
-      for (const kind of ["zkey", "ckey", "plan"]) await keep(name(kind));
+      for (const kind of KINDS) await keep(name(kind));
       signal?.throwIfAborted();
     }
     const keySet: KeySetJson = { version: 1, protocol: "groth16-committed", curve: "bn128", insecure: true, keys };
@@ -139,32 +141,44 @@ export async function makeKeys(options: MakeKeysOptions): Promise<KeyFolder> {
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
-  return openKeys(path);
+  return openKeys(path, { digest });
 }
 
 /** The keys of these layouts, if they are in the cache. */
 export async function findKeys(cache: string, layouts = readLayouts()): Promise<KeyFolder | undefined> {
-  const path = folderOf(cache, keysDigest(layouts));
-  return existsSync(path) ? openKeys(path) : undefined;
+  const digest = keysDigest(layouts);
+  const path = folderOf(cache, digest);
+  return existsSync(path) ? openKeys(path, { digest }) : undefined;
 }
 
 /** Options of {@link openKeys}. */
 export interface OpenKeysOptions {
   /** Read every file and compare its SHA-256 with the manifest. Default: only that it is there. */
   readonly verify?: boolean | undefined;
+  /** What the keys must have been made from, see {@link keysDigest}. Default: anything. */
+  readonly digest?: string | undefined;
 }
 
 /**
  * Opens a folder of keys.
  *
- * @throws KeysError `KEYS_MISSING`, `KEYS_MALFORMED`, `KEYS_DAMAGED`; VerifierError when the key set is refused.
+ * @throws KeysError `KEYS_MISSING`, `KEYS_MALFORMED`, `KEYS_FOREIGN`, `KEYS_DAMAGED`.
  */
-export async function openKeys(path: string, { verify = false }: OpenKeysOptions = {}): Promise<KeyFolder> {
+export async function openKeys(path: string, options: OpenKeysOptions = {}): Promise<KeyFolder> {
+  const { verify = false, digest: expected } = options;
   const manifest = await readManifest(path);
+  if (expected !== undefined && manifest.digest !== expected) {
+    throw new KeysError("keys of other circuits", {
+      code: "KEYS_FOREIGN",
+      where: path,
+      expected,
+      got: manifest.digest,
+    });
+  }
   for (const [name, digest] of Object.entries(manifest.files)) {
     const file = join(path, name);
     const found = await stat(file).catch(() => undefined);
-    if (found === undefined) throw new KeysError("a file is missing", { code: "KEYS_DAMAGED", where: file });
+    if (!found?.isFile()) throw new KeysError("a file is missing", { code: "KEYS_DAMAGED", where: file });
     if (!verify && name !== KEY_SET) continue;
     const got = hex(sha256(await readFile(file)));
     if (got !== digest) {
@@ -176,7 +190,7 @@ export async function openKeys(path: string, { verify = false }: OpenKeysOptions
       });
     }
   }
-  const keySet = JSON.parse(await readFile(join(path, KEY_SET), "utf8")) as KeySetJson;
+  const keySet = await readKeySet(join(path, KEY_SET), manifest);
   const layouts = manifest.layouts.map((layout): LayoutFiles => {
     const file = (kind: string) => join(path, `${layout.name}.${kind}`);
     return { layout, zkey: file("zkey"), ckey: file("ckey"), plan: file("plan") };
@@ -195,35 +209,55 @@ export async function openKeys(path: string, { verify = false }: OpenKeysOptions
   };
 }
 
+const malformed = (where: string, message: string, cause?: unknown) =>
+  new KeysError(message, { code: "KEYS_MALFORMED", where, cause });
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw malformed(where, "is no JSON", cause);
+  }
+}
+
+/** What a key's index means must be the same on both sides. What is in the keys, `parseKeySet` looks at. */
+async function readKeySet(where: string, { layouts }: Manifest): Promise<KeySetJson> {
+  const keySet = parseJson(await readFile(where, "utf8"), where) as Partial<KeySetJson> | null;
+  const keys: readonly unknown[] = Array.isArray(keySet?.keys) ? keySet.keys : [];
+  const named = (key: unknown, i: number) => (key as { name?: unknown } | null)?.name === layouts[i]?.name;
+  if (keys.length !== layouts.length || !keys.every(named)) {
+    throw malformed(where, "does not have the keys of the manifest's layouts");
+  }
+  return keySet as KeySetJson;
+}
+
 async function readManifest(path: string): Promise<Manifest> {
   const where = join(path, MANIFEST);
   const text = await readFile(where, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "ENOENT" && cause.code !== "ENOTDIR") throw cause;
+    if (cause.code !== "ENOENT" && cause.code !== "ENOTDIR") throw malformed(where, "cannot be read", cause);
     throw new KeysError("no keys here; make them with `chunkproof keys`", { code: "KEYS_MISSING", where: path, cause });
   });
-  const malformed = (message: string, cause?: unknown) =>
-    new KeysError(message, { code: "KEYS_MALFORMED", where, cause });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw malformed("is no JSON", cause);
-  }
-  const { format, digest, layouts, files } = (value ?? {}) as Partial<Manifest>;
-  if (format !== FORMAT) throw malformed(`is no manifest of ${FORMAT}`);
-  const namesFile = (name: string) => /^[a-z0-9-]+\.(zkey|ckey|plan|json)$/.test(name);
+  const { format, digest, layouts, files } = (parseJson(text, where) ?? {}) as Partial<Manifest>;
+  if (format !== FORMAT) throw malformed(where, `is no manifest of ${FORMAT}`);
+  const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+  const soundLayout = (layout: Partial<Layout> | null) =>
+    typeof layout?.name === "string" &&
+    Number.isInteger(layout.power) &&
+    isObject(layout.rows) &&
+    Object.values(layout.rows).every((count) => Number.isInteger(count) && count > 0);
+  // names that cannot lead anywhere else, and a digest for each file that will be read
   const sound =
     typeof digest === "string" &&
     Array.isArray(layouts) &&
-    layouts.every(
-      ({ name, power, rows }) => typeof name === "string" && Number.isInteger(power) && rows !== undefined,
-    ) &&
-    typeof files === "object" &&
-    files !== null &&
-    Object.entries(files).every(([name, sum]) => namesFile(name) && typeof sum === "string") &&
-    KEY_SET in files;
-  if (!sound) throw malformed("lacks fields, or has others than it should");
-  return value as Manifest;
+    layouts.length > 0 &&
+    layouts.every(soundLayout) &&
+    isObject(files) &&
+    Object.entries(files).every(([name, sum]) => /^[a-z0-9-]+\.[a-z]+$/.test(name) && typeof sum === "string") &&
+    [KEY_SET, ...layouts.flatMap(({ name }) => KINDS.map((kind) => `${name}.${kind}`))].every((name) =>
+      Object.hasOwn(files, name),
+    );
+  if (!sound) throw malformed(where, "lacks fields, or has others than it should");
+  return { format, digest, layouts, files };
 }
 
 /** Removes what interrupted runs left in the cache. Call it only when no other process makes keys there. */
