@@ -94,8 +94,8 @@ export interface BoundaryOutline {
   readonly tables: readonly Message[];
   /** Codes that are executed, by position in the bus's list: ascending by hash, with a recipient that has it. */
   readonly codes: readonly { readonly hash: bigint; readonly address: bigint; readonly where: string }[];
-  /** Upper bound of the steps that were executed, from the gas they cost. */
-  readonly steps: bigint;
+  /** Most chunks that the block's rows can need. */
+  readonly maxChunks: bigint;
   readonly receipts: readonly Receipt[];
   readonly gasUsed: bigint;
 }
@@ -155,7 +155,7 @@ const COLD_SLOT_GAS = 2_100n;
 const CODE_LOOKUPS = 2n;
 /** More than the range lookups of any step with all that it needs from other rows. */
 const RANGE_LOOKUPS = 64n;
-/** Chunks beyond one for each step: layouts that are filled a little each. */
+/** Chunks beyond one for each step and each word of calldata: layouts that are filled a little each. */
 const SPARE_CHUNKS = 15n;
 
 /** Hostile blocks get no longer a list of faults than anybody would read. */
@@ -289,6 +289,8 @@ class Rows {
   /** Gas spent by steps, and the number of executions. */
   executed = 0n;
   executions = 0n;
+  /** Memory words that hold the calldata of executions: rows have to take them off the bus again. */
+  calldataWords = 0n;
   #clk = 1n;
   readonly #faults: Faults;
   readonly #header: Header;
@@ -542,6 +544,7 @@ class Rows {
     this.#receive(message("LOGS", { t: logs.t, T, n: logs.n }));
     this.executed += gas - end.gas;
     this.executions++;
+    this.calldataWords += BigInt(Math.ceil(tx.data.length / 32));
     const most = (tx.gasLimit - end.gas) / REFUND_QUOTIENT;
     return { status, left: end.gas, refund: refund.value < most ? refund.value : most };
   }
@@ -561,9 +564,9 @@ const tooMany = (what: string, most: bigint, got: number): VerifierError | undef
 export const transactionsFault = (count: number, header: Header): VerifierError | undefined =>
   tooMany("transactions", header.gasUsed / LEAST_GAS_USED, count);
 
-/** Whether there are more chunks than the steps can fill: to be asked before any work on them. */
-export const chunksFault = (count: number, { steps }: BoundaryOutline): VerifierError | undefined =>
-  tooMany("chunks", steps === 0n ? 0n : steps + SPARE_CHUNKS, count);
+/** Whether there are more chunks than the rows can fill: to be asked before any work on them. */
+export const chunksFault = (count: number, { maxChunks }: BoundaryOutline): VerifierError | undefined =>
+  tooMany("chunks", maxChunks, count);
 
 /** Pairs each transaction with its claims. Without that nothing else can be said. */
 function open({ header, transactions, claims }: BoundaryInput, faults: Faults): Opened[] | undefined {
@@ -756,7 +759,7 @@ export function outlineBoundary(input: BoundaryInput): Checked<BoundaryOutline> 
       const { transaction, index } = owners.get(hash)!;
       return { hash, address: transaction.to, where: `transactions[${index}].to` };
     }),
-    steps,
+    maxChunks: steps === 0n ? 0n : steps + rows.calldataWords + SPARE_CHUNKS,
     receipts: rows.receipts,
     gasUsed: rows.gasUsed,
   });
