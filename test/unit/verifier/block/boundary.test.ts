@@ -399,9 +399,9 @@ describe("executions", () => {
       [["CLAIM_TIME", "claims.transactions[0].end.clk"]],
     ));
 
-  it("refuses more chunks than steps can fill", async () => {
+  it("refuses more chunks than rows can fill", async () => {
     const chunk = { layout: 0, proof: new Uint8Array(224) };
-    const crowd = { ...block.proof, chunks: new Array(20).fill(chunk) };
+    const crowd = { ...block.proof, chunks: new Array(64).fill(chunk) };
     await expectFaults(block, crowd, [["CLAIM_SIZE", "chunks"]]);
     const plain = await buildBlock({
       genesis: GENESIS,
