@@ -9,6 +9,7 @@ import { access, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ChunkproofError, FormatError } from "../errors.js";
+import { openSource } from "../formats/source.js";
 
 const REMOTE = /^(https?|blob|data):/i;
 
@@ -44,6 +45,39 @@ export async function checkWritable(outputs: readonly string[], inputs: readonly
     const other = taken.get(place);
     if (other !== undefined) throw refuse(`the same file as ${other}`, "a file of its own");
     taken.set(place, `the output ${path}`);
+  }
+}
+
+/** Larger ones could not be held as one string. */
+const MAX_BYTES = (1 << 29) - 1;
+
+/**
+ * Reads a whole file.
+ *
+ * @param what is expected there, for messages about URLs that are no name.
+ * @throws FormatError those of `openSource`.
+ */
+export async function readBytes(path: string, what: string, signal: AbortSignal): Promise<Uint8Array> {
+  const source = await openSource(path, what, signal, MAX_BYTES);
+  try {
+    return await source.read(0, source.size);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Reads a file and what it says; errors name the file. */
+export async function readAs<T>(
+  path: string,
+  what: string,
+  signal: AbortSignal,
+  decode: (bytes: Uint8Array) => T,
+): Promise<T> {
+  const bytes = await readBytes(path, what, signal);
+  try {
+    return decode(bytes);
+  } catch (error) {
+    throw inFile(path, error);
   }
 }
 

@@ -5,18 +5,15 @@
  * @module
  */
 
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { writeFileAtomic, writeFilesAtomic } from "#platform";
 import { readJson, stringifyProof, stringifyPublic, stringifyVerifyingKey } from "../formats/json.js";
-import { loadProvingKey, prove, type Source, type ThreadCount } from "../prover/index.js";
+import { loadProvingKey, prove, type Source } from "../prover/index.js";
 import type { VerifierError, VerifierErrorCode, VerifyingKey } from "../verifier/index.js";
+import { command, runCommand, type ThreadOptions, type Work, withThreads } from "./command.js";
 import { checkWritable, inFile, nameOf } from "./files.js";
-import { EXIT, interruptSignal, Output, type OutputOptions } from "./output.js";
+import { EXIT, type Output, type OutputOptions } from "./output.js";
 import { calculateApart } from "./witness.js";
-
-interface ThreadOptions extends OutputOptions {
-  readonly threads: ThreadCount;
-}
 
 interface ProveCommandOptions extends ThreadOptions {
   readonly selfCheck: boolean;
@@ -26,39 +23,11 @@ interface VerifyCommandOptions extends OutputOptions {
   readonly allowUncontributed?: boolean;
 }
 
-function parseThreads(text: string): ThreadCount {
-  if (text === "auto") return text;
-  if (!/^[1-9]\d{0,2}$/.test(text) || Number(text) > 256)
-    throw new InvalidArgumentError('expected "auto" or 1 to 256.');
-  return Number(text);
-}
-
-/** Runs a command's work with its output and signal, and leaves its exit code. */
-async function run(
-  name: string,
-  options: OutputOptions,
-  work: (out: Output, signal: AbortSignal) => Promise<number>,
-): Promise<void> {
-  const out = new Output(`groth16 ${name}`, options);
-  try {
-    process.exitCode = await work(out, interruptSignal());
-  } catch (error) {
-    process.exitCode = out.error(error);
-  }
-}
+/** Runs one of the group's commands. */
+const run = (name: string, options: OutputOptions, work: Work): Promise<void> =>
+  runCommand(`groth16 ${name}`, options, work);
 
 const text = (content: string): Uint8Array[] => [new TextEncoder().encode(`${content}\n`)];
-
-function command(name: string, summary: string): Command {
-  return new Command(name)
-    .description(summary)
-    .option("--json", "print the result as one JSON object on stdout")
-    .option("-q, --quiet", "print errors only");
-}
-
-function withThreads(c: Command): Command {
-  return c.option("-t, --threads <n>", 'worker threads, or "auto": all the machine has', parseThreads, "auto");
-}
 
 function proveCommand(name: string, summary: string): Command {
   return withThreads(command(name, summary)).option("--no-self-check", "do not verify the proof before it is written");

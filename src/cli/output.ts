@@ -7,11 +7,12 @@
 import type { SingleBar } from "cli-progress";
 import { ChunkproofError } from "../errors.js";
 import type { OnProgress } from "../prover/index.js";
+import { type Canvas, Screen } from "./screen.js";
 
 /** Exit codes of the CLI. */
 export const EXIT = {
   ok: 0,
-  /** `verify`: the files are fine, the proof is not. */
+  /** `verify`, `check`: the files are fine, what they claim is not. */
   invalid: 1,
   /** Bad input or usage. */
   usage: 2,
@@ -26,10 +27,15 @@ export const EXIT = {
 /** Codes of errors that other input would not have prevented: the machine, Node or chunkproof itself fails. */
 const INTERNAL = new Set([
   "ARITHMETIC_UNSUPPORTED",
+  "BATCH_INCONSISTENT",
+  // the trace was found sound before rows were made of it
+  "BLOCK_TRACE",
+  "BLOCK_UNBALANCED",
   "KEY_CLOSED",
   "NO_RANDOMNESS",
   "OUT_OF_MEMORY",
   "RANDOMNESS_UNAVAILABLE",
+  "TRACE_EVM",
   "WASM_UNSUPPORTED",
   "WORKER_FAILED",
 ]);
@@ -40,6 +46,13 @@ export interface OutputOptions {
   readonly quiet?: boolean;
 }
 
+/** Something that is followed by {@link Output.view}. */
+export interface View<P> {
+  /** Takes a step in; returns a line for logs, if it is worth one. */
+  progress(progress: P): string | undefined;
+  draw(canvas: Canvas): readonly string[];
+}
+
 /** Says what a command found: one line for people on stderr, or one JSON object on stdout. */
 export class Output {
   readonly #command: string;
@@ -47,10 +60,33 @@ export class Output {
   readonly #started = performance.now();
   #bar: SingleBar | undefined;
   #stage: string | undefined;
+  #screen: Screen | undefined;
 
   constructor(command: string, options: OutputOptions) {
     this.#command = command;
     this.#options = options;
+  }
+
+  /** A picture on a terminal that moves, lines in a log, nothing with `--json` or `--quiet`. */
+  view<P>(view: View<P>): (progress: P) => void {
+    const { json, quiet } = this.#options;
+    this.#endBar();
+    if (json || quiet) return () => {};
+    const { TERM, NO_COLOR } = process.env;
+    if (!process.stderr.isTTY || TERM === "dumb") {
+      return (progress) => {
+        const line = view.progress(progress);
+        if (line !== undefined) process.stderr.write(`${line}\n`);
+      };
+    }
+    const screen = new Screen(process.stderr, NO_COLOR === undefined || NO_COLOR === "", (canvas) => view.draw(canvas));
+    this.#screen = screen;
+    // however the process ends, the terminal gets its cursor back
+    process.once("exit", () => screen.stop());
+    return (progress) => {
+      view.progress(progress);
+      screen.changed();
+    };
   }
 
   /** A bar on a terminal, nothing elsewhere. */
@@ -83,12 +119,21 @@ export class Output {
   #endBar(): void {
     this.#bar?.stop();
     this.#bar = undefined;
+    this.#screen?.stop();
+    this.#screen = undefined;
   }
 
   /** A warning for people; with `--json` it goes into the result. */
   warn(message: string): void {
     this.#endBar();
     if (!this.#options.json) process.stderr.write(`warning: ${message}\n`);
+  }
+
+  /** A line for people while the work goes on. */
+  note(message: string): void {
+    const { json, quiet } = this.#options;
+    this.#endBar();
+    if (!json && !quiet) process.stderr.write(`${message}\n`);
   }
 
   /** The result of a command that did what it should. */

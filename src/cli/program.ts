@@ -6,8 +6,13 @@
 
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { checkCommand } from "./check.js";
 import { groth16Command } from "./groth16.js";
+import { keysCommand } from "./keys.js";
 import { EXIT } from "./output.js";
+import { proveCommand } from "./prove.js";
+import { traceCommand } from "./trace.js";
+import { verifyCommand } from "./verify.js";
 
 /** Commander ends the process with 1 for bad usage; here that is an invalid proof. */
 function throwOnExit(command: Command): void {
@@ -20,7 +25,10 @@ export async function main(): Promise<void> {
   const { version, description } = JSON.parse(
     readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
   ) as Record<"version" | "description", string>;
-  const program = new Command("chunkproof").description(description).version(version).addCommand(groth16Command());
+  const program = new Command("chunkproof").description(description).version(version);
+  for (const make of [keysCommand, traceCommand, checkCommand, proveCommand, verifyCommand, groth16Command]) {
+    program.addCommand(make());
+  }
   throwOnExit(program);
   try {
     await program.parseAsync();

@@ -1,0 +1,103 @@
+/**
+ * Where the commands that work on blocks find their keys.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { KeysError } from "../keys/errors.js";
+import type { KeyFolder } from "../keys/folder.js";
+import type { ThreadCount } from "../prover/index.js";
+import { KeysView } from "./keys-view.js";
+import type { Output } from "./output.js";
+
+/** What is said wherever keys are made. */
+export const DEVELOPMENT_KEYS =
+  "these are DEVELOPMENT KEYS, NOT FOR PRODUCTION: this machine knew their trapdoors, and whoever knows them can forge proofs";
+
+/** Options of commands that {@link withCache}. */
+export interface CacheOptions {
+  readonly cache?: string;
+}
+
+/** Adds `--cache`. */
+export function withCache(c: Command): Command {
+  return c.option(
+    "--cache <dir>",
+    "where circuits and keys are kept (default: $CHUNKPROOF_CACHE, else chunkproof in the user's cache folder)",
+  );
+}
+
+/** @throws KeysError `KEYS_MISSING` for a cache that has no name. */
+export async function cacheFolder({ cache }: CacheOptions): Promise<string> {
+  if (cache === "") throw new KeysError("not the name of a folder", { code: "KEYS_MISSING", where: "--cache" });
+  const { defaultCache } = await import("../circuits/cache.js");
+  return cache ?? defaultCache();
+}
+
+/**
+ * The keys in the cache; if there are none, they are made, which is said.
+ *
+ * @param beforeMaking what should fail before anybody waits for keys.
+ */
+export async function keysOfCache(
+  options: CacheOptions & { readonly threads: ThreadCount },
+  out: Output,
+  signal: AbortSignal,
+  beforeMaking?: () => void,
+): Promise<{ folder: KeyFolder; made: boolean }> {
+  const [{ findKeys, makeKeys }, { readLayouts }] = await Promise.all([
+    import("../keys/folder.js"),
+    import("../circuits/sources.js"),
+  ]);
+  const cache = await cacheFolder(options);
+  const layouts = readLayouts();
+  const found = await findKeys(cache, layouts);
+  if (found !== undefined) return { folder: found, made: false };
+  beforeMaking?.();
+  out.warn(DEVELOPMENT_KEYS);
+  out.note(`no keys for these circuits in ${cache} yet: compiling the circuits and making them, once`);
+  const onProgress = out.view(new KeysView(layouts.map(({ name }) => name)));
+  const { threads } = options;
+  try {
+    return { folder: await makeKeys({ cache, layouts, threads, signal, onProgress }), made: true };
+  } catch (error) {
+    throw unwritableCache(error, cache);
+  }
+}
+
+/** The system's own errors about the cache folder are about what the caller wrote. */
+function unwritableCache(error: unknown, cache: string): unknown {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  if (!["EACCES", "EPERM", "EROFS", "ENOSPC", "ENOTDIR", "EEXIST", "ENAMETOOLONG"].includes(code)) return error;
+  return new KeysError("cannot be written", { code: "KEYS_UNWRITABLE", where: cache, got: message, cause: error });
+}
+
+/**
+ * A folder of keys by its name, for proving.
+ *
+ * @throws KeysError as `openKeys`; `KEYS_FOREIGN` for keys of other circuits than this package's, where that can be told.
+ */
+export async function keysOfFolder(path: string): Promise<KeyFolder> {
+  const [{ keysDigest, openKeys }, { readLayouts }, { CircuitError }] = await Promise.all([
+    import("../keys/folder.js"),
+    import("../circuits/sources.js"),
+    import("../circuits/errors.js"),
+  ]);
+  const folder = await openKeys(path);
+  let digest: string;
+  try {
+    digest = keysDigest(readLayouts());
+  } catch (error) {
+    // the digest covers the compiler's version; without it the keys are taken as they are
+    if (error instanceof CircuitError && error.code === "CIRCOM_MISSING") return folder;
+    throw error;
+  }
+  if (folder.digest === digest) return folder;
+  throw new KeysError("made from other circuits than those of this version; make keys with `chunkproof keys`", {
+    code: "KEYS_FOREIGN",
+    where: path,
+    expected: digest,
+    got: folder.digest,
+  });
+}
