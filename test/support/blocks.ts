@@ -331,14 +331,19 @@ export class Forgery {
         c.gas0 = spare & 0xffffn;
         c.gas1 = spare >> 16n;
       }
-      for (const name of ["gasHigh"]) if (c[name] !== undefined) c[name] = (c.gas ?? 0n) >> 16n;
+      if (c.gasHigh !== undefined) c.gasHigh = c.gas! >> 16n;
     }
+    this.end.gas += by;
+    this.credit(by);
+  }
+
+  /** Final balances as they are after the last transaction gave back more gas. */
+  credit(gas: bigint): void {
     const tx = this.built.transactions.at(-1)!;
-    this.claims.transactions.at(-1)!.end!.gas += by;
     const { baseFeePerGas: base, beneficiary } = this.built.header;
     const price = effectiveGasPrice(tx, base, "test");
-    this.balance(recoverSender(tx, "test")).balance += by * price;
-    this.balance(beneficiary).balance -= by * (price - base);
+    this.balance(recoverSender(tx, "test")).balance += gas * price;
+    this.balance(beneficiary).balance -= gas * (price - base);
   }
 
   /** The final balance of an account. */
