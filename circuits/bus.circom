@@ -32,7 +32,7 @@ template Fraction() {
     (alpha + f) * y === m;
 }
 
-// A request to the range table `tag`: value < 2^k for RANGE_k. Unconditional: padding rows ask for 0.
+// A request to the range table `tag`: value < 2^k for RANGE_k. Unconditional, in padding rows too; the honest prover asks for 0 there.
 template InRange(tag) {
     signal input alpha;
     signal input b[17];

@@ -4,7 +4,7 @@
 // again, sends STACK(ctx, sp) with the same word. Asks RANGE_10 that sp <= 1023.
 // 1 <= n <= 16 by the provider of CODE; an item exists only at 0 <= index < sp, so that an underflow finds none.
 // hi, lo < 2^128 by whoever pushed them.
-// Padding (act = 0): nothing is sent or received, ranges are asked of 0.
+// Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;
 
 include "../bus.circom";

@@ -4,7 +4,7 @@
 // STACK(ctx, sp - 1 - n) = b, sends both indices with the words exchanged.
 // 1 <= n <= 16 by the provider of CODE, so the two keys differ and may share a port; an item exists only at
 // 0 <= index < sp, so that an underflow finds none. a, b are words by whoever pushed them.
-// Padding (act = 0): nothing is sent or received, ranges are asked of 0.
+// Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;
 
 include "../bus.circom";

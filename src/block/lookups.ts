@@ -8,10 +8,51 @@ import { messagesOf, type Rows } from "../rows/machine.js";
 import { memgasRows } from "../rows/memgas.js";
 import type { RowTemplate } from "../rows/row.js";
 import type { LookupClaims } from "../verifier/claims.js";
-import { TAGS, type TagName } from "../verifier/tags.generated.js";
+import { COORDINATES, TAGS, type TagName } from "../verifier/tags.generated.js";
 
-/** Requests of one tag: number of each message, by its coordinates. */
-type Requests = Map<string, { readonly coordinates: readonly bigint[]; count: bigint }>;
+/** A message that was asked for, and how often. */
+interface Request {
+  readonly coordinates: readonly bigint[];
+  count: bigint;
+}
+
+/** Values that most requests are about: those of RANGE_16. */
+const SMALL = 2 ** 16;
+
+/** Requests of one tag. Most are for one small number, and are counted in an array. */
+class Requests {
+  readonly #at: readonly number[];
+  readonly #small: Float64Array | undefined;
+  readonly #others = new Map<string, Request>();
+
+  constructor(tag: TagName) {
+    this.#at = TAGS[tag].fields.map(([, at]) => at);
+    if (this.#at.length === 1) this.#small = new Float64Array(SMALL);
+  }
+
+  add(coordinates: readonly bigint[], times: bigint): void {
+    const value = coordinates[this.#at[0]!]!;
+    if (this.#small !== undefined && value >= 0n && value < SMALL) {
+      this.#small[Number(value)]! += Number(times);
+      return;
+    }
+    let key = "";
+    for (const at of this.#at) key += `${coordinates[at]},`;
+    const entry = this.#others.get(key);
+    if (entry === undefined) this.#others.set(key, { coordinates, count: times });
+    else entry.count += times;
+  }
+
+  list(): Request[] {
+    const list = [...this.#others.values()];
+    this.#small?.forEach((count, value) => {
+      if (count === 0) return;
+      const coordinates = new Array<bigint>(COORDINATES).fill(0n).with(this.#at[0]!, BigInt(value));
+      list.push({ coordinates, count: BigInt(count) });
+    });
+    return list;
+  }
+}
 
 /** Requests by tag. */
 export class Counter {
@@ -23,26 +64,33 @@ export class Counter {
       if (TAGS[tag].type !== "L" || multiplicity <= 0n) continue;
       let requests = this.#requests.get(tag);
       if (requests === undefined) {
-        requests = new Map();
+        requests = new Requests(tag);
         this.#requests.set(tag, requests);
       }
-      const key = coordinates.join();
-      const entry = requests.get(key);
-      if (entry === undefined) requests.set(key, { coordinates, count: times * multiplicity });
-      else entry.count += times * multiplicity;
+      requests.add(coordinates, times * multiplicity);
     }
   }
 
   /** What was asked of a tag. */
-  of(tag: TagName): { readonly coordinates: readonly bigint[]; readonly count: bigint }[] {
-    return [...(this.#requests.get(tag)?.values() ?? [])];
+  of(tag: TagName): Readonly<Request>[] {
+    return this.#requests.get(tag)?.list() ?? [];
   }
+}
+
+/** Whether rows of a template ask for a tag; a template's messages have the same tags whatever its columns are. */
+function asks(template: RowTemplate, tag: TagName): boolean {
+  return messagesOf(
+    template,
+    template.columns.map(() => 0n),
+  ).some((message) => message.tag === tag);
 }
 
 /** Adds the rows that provide what other rows look up in circuits: MEMGAS. */
 export function addProviders(rows: Rows): void {
   const counter = new Counter();
-  for (const { template, columns } of rows.values()) for (const row of columns) counter.add(template, row);
+  for (const { template, columns } of rows.values()) {
+    if (asks(template, "MEMGAS")) for (const row of columns) counter.add(template, row);
+  }
   const requests = new Map(counter.of("MEMGAS").map(({ coordinates, count }) => [coordinates[8]!, count]));
   if (requests.size === 0) return;
   for (const { template, columns } of memgasRows(requests)) {
@@ -82,7 +130,7 @@ export function lookupClaims(counter: Counter): LookupClaims {
       multiplicity: multiplicity!,
     })),
     env: list("ENV", [10]).map(([field, multiplicity]) => ({ field: field!, multiplicity: multiplicity! })),
-    range: ([4, 5, 9, 10, 15, 16] as const).flatMap((bits) =>
+    range: ([4, 5, 9, 10, 16] as const).flatMap((bits) =>
       list(`RANGE_${bits}`, [0]).map(([value, multiplicity]) => ({
         bits: BigInt(bits),
         value: value!,

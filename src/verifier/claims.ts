@@ -90,7 +90,7 @@ export interface LookupClaims {
   readonly ctx: readonly { readonly ctx: bigint; readonly field: bigint; readonly multiplicity: bigint }[];
   readonly txenv: readonly { readonly T: bigint; readonly field: bigint; readonly multiplicity: bigint }[];
   readonly env: readonly { readonly field: bigint; readonly multiplicity: bigint }[];
-  /** By width in bits: 4, 5, 9, 10, 15, 16. */
+  /** By width in bits: 4, 5, 9, 10, 16. */
   readonly range: readonly { readonly bits: bigint; readonly value: bigint; readonly multiplicity: bigint }[];
 }
 

@@ -75,7 +75,6 @@ const RANGES: Record<string, bigint> = {
   RANGE_5: 5n,
   RANGE_9: 9n,
   RANGE_10: 10n,
-  RANGE_15: 15n,
   RANGE_16: 16n,
 };
 

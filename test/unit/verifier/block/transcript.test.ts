@@ -82,7 +82,7 @@ describe("the transcript", () => {
       { messages: [m, n, o, o] },
       { messages: [received(m), n, o] },
       { messages: [m, n, { ...o, multiplicity: -301n }] },
-      { messages: [m, n, { ...o, tag: "RANGE_15" }] },
+      { messages: [m, n, { ...o, tag: "RANGE_9" }] },
       { chunks: [] },
       { chunks: [a] },
       { chunks: [b, a] },
