@@ -1,6 +1,7 @@
 /**
- * Covers the rows of a block with layouts at the least cost: a covering problem in integers, solved by a greedy cover that
- * is then improved as long as taking one or two chunks out and covering what they held again comes out cheaper.
+ * Covers the rows of a block with layouts at the least cost: a covering problem in integers. Its relaxation, where chunks may
+ * be cut, tells about how many chunks of each layout to take and what no cover can be cheaper than; a bounded search around
+ * that finds the integers.
  *
  * @module
  */
@@ -18,8 +19,17 @@ export interface PricedLayout {
 /** Numbers of rows by the name of their template. */
 export type Demand = ReadonlyMap<string, number>;
 
-/** Rounds of improvement: each looks at every pair of layouts in use. */
-const ROUNDS = 8;
+/** Relaxations that are solved for one plan, 20 to 100 µs each. */
+const NODES = 1500;
+/** What a better plan has to be better by, as a share of the cost. */
+const GAIN = 0.002;
+const EPSILON = 1e-9;
+
+/** `costs[l]` of a chunk, `rows[l][r]` rows of template r in it. */
+interface Problem {
+  readonly costs: readonly number[];
+  readonly rows: readonly (readonly number[])[];
+}
 
 /**
  * Chooses layouts whose rows cover the demand.
@@ -37,61 +47,142 @@ export function planChunks(demand: Demand, layouts: readonly PricedLayout[]): nu
       });
     }
   }
-  const rows = [...demand].filter(([, count]) => count > 0).map(([row]) => row);
-  const capacity = layouts.map(({ layout }) => rows.map((row) => layout.rows[row] ?? 0));
-  const costs = layouts.map(({ cost }) => cost);
-  const wanted = rows.map((row) => demand.get(row)!);
-  // what a row is worth: its cheapest share of a chunk
-  const worth = rows.map((_, r) =>
-    Math.min(...capacity.map((c, l) => (c[r]! > 0 ? costs[l]! / c[r]! : Number.POSITIVE_INFINITY))),
-  );
-  const price = (counts: readonly number[]): number => counts.reduce((sum, n, l) => sum + n * costs[l]!, 0);
+  const needed = [...demand].filter(([, count]) => count > 0);
+  const problem: Problem = {
+    costs: layouts.map(({ cost }) => cost),
+    rows: layouts.map(({ layout }) => needed.map(([row]) => layout.rows[row] ?? 0)),
+  };
+  return new Search(problem).run(needed.map(([, count]) => count));
+}
 
-  const cover = (counts: number[]): number[] => {
-    const left = wanted.map((n, r) => n - counts.reduce((sum, k, l) => sum + k * capacity[l]![r]!, 0));
-    while (left.some((n) => n > 0)) {
-      let [best, bestGain] = [-1, 0];
-      for (const [l, c] of capacity.entries()) {
-        let gain = 0;
-        for (const [r, n] of left.entries()) if (n > 0) gain += worth[r]! * Math.min(n, c[r]!);
-        if (gain / costs[l]! > bestGain) [best, bestGain] = [l, gain / costs[l]!];
-      }
-      // as many at once as are filled by what is left, so that a large block takes few rounds
-      const filled = Math.min(
-        ...capacity[best]!.map((c, r) => (c > 0 && left[r]! > 0 ? Math.floor(left[r]! / c) : Number.POSITIVE_INFINITY)),
-      );
-      const times = Number.isFinite(filled) ? Math.max(1, filled) : 1;
-      counts[best]! += times;
-      for (const [r, c] of capacity[best]!.entries()) left[r]! -= times * c;
+/**
+ * The relaxation, by its dual: prices of rows, at which no chunk holds more than it costs and the demand is worth the most.
+ * The simplex method can begin with all prices 0.
+ *
+ * @param open layouts to use.
+ * @returns chunks of each layout, not whole, and their cost; undefined where the layouts don't have all rows.
+ */
+function relax({ costs, rows }: Problem, wanted: readonly number[], open: readonly number[]) {
+  const columns = wanted.flatMap((n, r) => (n > 0 ? [r] : []));
+  if (columns.some((r) => open.every((l) => rows[l]![r]! === 0))) return undefined;
+  // one line for each layout: Σ rows · price + slack = cost; the last one: what the demand is worth
+  const width = columns.length + open.length + 1;
+  const line = (values: (column: number) => number) => Float64Array.from({ length: width }, (_, i) => values(i));
+  const lines = open.map((l, at) =>
+    line((i) =>
+      i < columns.length ? rows[l]![columns[i]!]! : i === width - 1 ? costs[l]! : Number(i === columns.length + at),
+    ),
+  );
+  const worth = line((i) => (i < columns.length ? -wanted[columns[i]!]! : 0));
+  for (let round = 0; round < 50 * width; round++) {
+    // the steepest at first; the first one when that goes in circles
+    let enter = -1;
+    for (let i = 0; i < width - 1; i++) {
+      if (worth[i]! < -EPSILON && (enter < 0 || (round < 10 * width && worth[i]! < worth[enter]!))) enter = i;
     }
-    // chunks that later ones made superfluous
-    for (const l of counts.keys()) {
-      while (counts[l]! > 0 && capacity[l]!.every((c, r) => left[r]! + c <= 0)) {
+    if (enter < 0) break;
+    let leave = -1;
+    for (const [at, of] of lines.entries()) {
+      if (of[enter]! <= EPSILON) continue;
+      const best = leave < 0 ? Number.POSITIVE_INFINITY : lines[leave]![width - 1]! / lines[leave]![enter]!;
+      if (of[width - 1]! / of[enter]! < best) leave = at;
+    }
+    const pivot = lines[leave]!;
+    const scale = 1 / pivot[enter]!;
+    for (let i = 0; i < width; i++) pivot[i]! *= scale;
+    for (const of of [...lines, worth]) {
+      const factor = of[enter]!;
+      if (of === pivot || factor === 0) continue;
+      for (let i = 0; i < width; i++) of[i]! -= factor * pivot[i]!;
+    }
+  }
+  const counts = new Map(open.map((l, at) => [l, Math.max(0, worth[columns.length + at]!)]));
+  return { counts, cost: worth[width - 1]! };
+}
+
+/** Goes through the layouts, those that are closest to a decision last, and prunes by the relaxation of what is left. */
+class Search {
+  readonly #problem: Problem;
+  #best: number[] = [];
+  #price = Number.POSITIVE_INFINITY;
+  #nodes = 0;
+
+  constructor(problem: Problem) {
+    this.#problem = problem;
+  }
+
+  run(wanted: readonly number[]): number[] {
+    const layouts = [...this.#problem.costs.keys()];
+    this.#branch(
+      wanted,
+      layouts,
+      layouts.map(() => 0),
+      0,
+    );
+    return this.#best;
+  }
+
+  /** @param spent cost of `counts`, which are final for all layouts that aren't open. */
+  #branch(wanted: readonly number[], open: readonly number[], counts: readonly number[], spent: number): void {
+    const relaxed = this.#nodes++ < NODES ? relax(this.#problem, wanted, open) : undefined;
+    if (relaxed === undefined || spent + relaxed.cost > this.#price * (1 - GAIN)) return;
+    // rounded down, and what is then left covered greedily
+    const rounded = [...counts];
+    for (const [l, n] of relaxed.counts) rounded[l] = counts[l]! + Math.floor(n + EPSILON);
+    this.#offer(this.#fill(rounded, wanted, counts, open));
+    if (open.length === 0) return;
+    // the layout with the largest share of the cost is decided first
+    const { costs, rows } = this.#problem;
+    const share = (l: number) => relaxed.counts.get(l)! * costs[l]!;
+    const layout = open.reduce((most, l) => (share(l) > share(most) ? l : most));
+    const rest = open.filter((l) => l !== layout);
+    const near = Math.floor(relaxed.counts.get(layout)! + EPSILON);
+    for (const n of [near, near + 1, near - 1, near + 2]) {
+      if (n < 0) continue;
+      const left = wanted.map((count, r) => Math.max(0, count - n * rows[layout]![r]!));
+      this.#branch(left, rest, counts.with(layout, n), spent + n * costs[layout]!);
+    }
+  }
+
+  /** Keeps a cover if it is the cheapest so far. */
+  #offer(counts: number[] | undefined): void {
+    if (counts === undefined) return;
+    const price = counts.reduce((sum, n, l) => sum + n * this.#problem.costs[l]!, 0);
+    if (price < this.#price) [this.#best, this.#price] = [counts, price];
+  }
+
+  /** Adds chunks until everything is covered: always the one that holds the most of what is left for its cost. */
+  #fill(
+    counts: number[],
+    wanted: readonly number[],
+    done: readonly number[],
+    open: readonly number[],
+  ): number[] | undefined {
+    const { costs, rows } = this.#problem;
+    const left = wanted.map((n, r) => n - open.reduce((sum, l) => sum + (counts[l]! - done[l]!) * rows[l]![r]!, 0));
+    // what a row is worth: its cheapest share of a chunk
+    const worth = wanted.map((_, r) =>
+      Math.min(...open.map((l) => (rows[l]![r]! > 0 ? costs[l]! / rows[l]![r]! : Number.POSITIVE_INFINITY))),
+    );
+    while (left.some((n) => n > 0)) {
+      let [best, most] = [-1, 0];
+      for (const l of open) {
+        let gain = 0;
+        for (const [r, n] of left.entries())
+          if (n > 0 && rows[l]![r]! > 0) gain += worth[r]! * Math.min(n, rows[l]![r]!);
+        if (gain / costs[l]! > most) [best, most] = [l, gain / costs[l]!];
+      }
+      if (best < 0) return undefined;
+      counts[best]!++;
+      for (const [r, c] of rows[best]!.entries()) left[r]! -= c;
+    }
+    // chunks that later ones made superfluous, the dearest first
+    for (const l of [...open].sort((a, b) => costs[b]! - costs[a]!)) {
+      while (counts[l]! > done[l]! && rows[l]!.every((c, r) => left[r]! + c <= 0)) {
         counts[l]!--;
-        for (const [r, c] of capacity[l]!.entries()) left[r]! += c;
+        for (const [r, c] of rows[l]!.entries()) left[r]! += c;
       }
     }
     return counts;
-  };
-
-  let best = cover(layouts.map(() => 0));
-  for (let round = 0; round < ROUNDS; round++) {
-    let improved = false;
-    for (const a of layouts.keys()) {
-      for (const b of layouts.keys()) {
-        for (const add of layouts.keys()) {
-          // one of a and one of b out, one of another in, the rest covered anew
-          const trial = [...best];
-          trial[a]!--;
-          if (b !== a) trial[b]!--;
-          if (trial.some((n) => n < 0)) continue;
-          trial[add]!++;
-          const counts = cover(trial);
-          if (price(counts) < price(best) - 1e-9) [best, improved] = [counts, true];
-        }
-      }
-    }
-    if (!improved) break;
   }
-  return best;
 }

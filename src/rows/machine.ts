@@ -153,5 +153,8 @@ export class Machine {
 
 /** Messages of a row by columns in the template's order. */
 export function messagesOf(template: RowTemplate, columns: readonly bigint[]): ReturnType<typeof template.messages> {
-  return template.messages(Object.fromEntries(template.columns.map((name, i) => [name, columns[i]!])));
+  const { columns: names } = template;
+  const cells: Record<string, bigint> = {};
+  for (let i = 0; i < names.length; i++) cells[names[i]!] = columns[i]!;
+  return template.messages(cells);
 }
