@@ -100,6 +100,9 @@ function relax({ costs, rows }: Problem, wanted: readonly number[], open: readon
   return { counts, cost: worth[width - 1]! };
 }
 
+/** What came of a part of the search. */
+type Outcome = "searched" | "dear" | "impossible";
+
 /** Goes through the layouts, those that are closest to a decision last, and prunes by the relaxation of what is left. */
 class Search {
   readonly #problem: Problem;
@@ -122,26 +125,34 @@ class Search {
     return this.#best;
   }
 
-  /** @param spent cost of `counts`, which are final for all layouts that aren't open. */
-  #branch(wanted: readonly number[], open: readonly number[], counts: readonly number[], spent: number): void {
-    const relaxed = this.#nodes++ < NODES ? relax(this.#problem, wanted, open) : undefined;
-    if (relaxed === undefined || spent + relaxed.cost > this.#price * (1 - GAIN)) return;
+  /**
+   * @param spent cost of `counts`, which are final for all layouts that aren't open.
+   * @returns whether there can be a better plan here, as far as the relaxation tells; it costs the more the farther a count is
+   *   from where it has it.
+   */
+  #branch(wanted: readonly number[], open: readonly number[], counts: readonly number[], spent: number): Outcome {
+    if (this.#nodes++ >= NODES) return "dear";
+    const relaxed = relax(this.#problem, wanted, open);
+    if (relaxed === undefined) return "impossible";
+    if (spent + relaxed.cost > this.#price * (1 - GAIN)) return "dear";
     // rounded down, and what is then left covered greedily
     const rounded = [...counts];
     for (const [l, n] of relaxed.counts) rounded[l] = counts[l]! + Math.floor(n + EPSILON);
     this.#offer(this.#fill(rounded, wanted, counts, open));
-    if (open.length === 0) return;
+    if (open.length === 0) return "searched";
     // the layout with the largest share of the cost is decided first
     const { costs, rows } = this.#problem;
     const share = (l: number) => relaxed.counts.get(l)! * costs[l]!;
     const layout = open.reduce((most, l) => (share(l) > share(most) ? l : most));
     const rest = open.filter((l) => l !== layout);
-    const near = Math.floor(relaxed.counts.get(layout)! + EPSILON);
-    for (const n of [near, near + 1, near - 1, near + 2]) {
-      if (n < 0) continue;
+    const take = (n: number): Outcome => {
       const left = wanted.map((count, r) => Math.max(0, count - n * rows[layout]![r]!));
-      this.#branch(left, rest, counts.with(layout, n), spent + n * costs[layout]!);
-    }
+      return this.#branch(left, rest, counts.with(layout, n), spent + n * costs[layout]!);
+    };
+    const near = Math.floor(relaxed.counts.get(layout)! + EPSILON);
+    for (let n = near; n >= 0 && take(n) === "searched"; n--);
+    for (let n = near + 1; take(n) !== "dear"; n++);
+    return "searched";
   }
 
   /** Keeps a cover if it is the cheapest so far. */
