@@ -122,7 +122,21 @@ class Search {
       layouts.map(() => 0),
       0,
     );
-    return this.#best;
+    return this.#trimmed(wanted, layouts);
+  }
+
+  /** The best plan without chunks that can be left out: where they cost less than `GAIN`, the search didn't care. */
+  #trimmed(wanted: readonly number[], layouts: readonly number[]): number[] {
+    const { costs, rows } = this.#problem;
+    const counts = [...this.#best];
+    const spare = wanted.map((n, r) => layouts.reduce((sum, l) => sum + counts[l]! * rows[l]![r]!, -n));
+    for (const l of [...layouts].sort((a, b) => costs[b]! - costs[a]!)) {
+      while (counts[l]! > 0 && rows[l]!.every((c, r) => c <= spare[r]!)) {
+        counts[l]!--;
+        for (const [r, c] of rows[l]!.entries()) spare[r]! -= c;
+      }
+    }
+    return counts;
   }
 
   /**
