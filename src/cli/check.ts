@@ -5,6 +5,7 @@
  */
 
 import type { Command } from "commander";
+import { hardwareThreads } from "#platform";
 import type { CheckReport, RowFault, Unmatched } from "../block/check.js";
 import type { OnProgress } from "../prover/progress.js";
 import type { Trace } from "../trace/format.js";
@@ -81,12 +82,18 @@ async function checkBlock(
 
   const circuits = new RowCircuits(cache);
   const names = [...built.rows.keys()];
-  for (const [i, name] of names.entries()) {
-    onProgress?.({ stage: "compile", done: i, total: names.length });
-    signal.throwIfAborted();
-    await circuits.get(name);
-  }
-  onProgress?.({ stage: "compile", done: names.length, total: names.length });
+  const waiting = [...names];
+  let compiled = 0;
+  const compile = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      signal.throwIfAborted();
+      await circuits.get(name);
+      onProgress?.({ stage: "compile", done: ++compiled, total: names.length });
+    }
+  };
+  onProgress?.({ stage: "compile", done: 0, total: names.length });
+  // a process each, where they are not in the cache
+  await Promise.all(Array.from({ length: hardwareThreads() }, compile));
   const report = await checkRows(built.rows, native ?? [], circuits, options);
   // without the native messages nothing can balance
   return { ...report, steps: built.steps, refusals, unmatched: native === undefined ? [] : report.unmatched };

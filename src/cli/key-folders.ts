@@ -5,10 +5,12 @@
  */
 
 import type { Command } from "commander";
+import { hardwareThreads } from "#platform";
+import type { Layout } from "../circuits/sources.js";
 import { KeysError } from "../keys/errors.js";
 import type { KeyFolder } from "../keys/folder.js";
-import type { ThreadCount } from "../prover/index.js";
-import { KeysView } from "./keys-view.js";
+import type { Progress, ThreadCount } from "../prover/index.js";
+import { type KeysProgress, KeysView } from "./keys-view.js";
 import type { Output } from "./output.js";
 
 /** What is said wherever keys are made. */
@@ -57,13 +59,51 @@ export async function keysOfCache(
   beforeMaking?.();
   out.warn(DEVELOPMENT_KEYS);
   out.note(`no keys for these circuits in ${cache} yet: compiling the circuits and making them, once`);
-  const onProgress = out.view(new KeysView(layouts.map(({ name }) => name)));
+  const report = out.view(new KeysView(layouts.map(({ name }) => name)));
   const { threads } = options;
   try {
-    return { folder: await makeKeys({ cache, layouts, threads, signal, onProgress }), made: true };
+    await compileAll(layouts, cache, report, signal);
+    const onProgress = ({ stage }: Progress) => {
+      const [kind, layout] = stage.split(" ");
+      if (kind === "key" && layout !== undefined) report({ layout, state: "making" });
+    };
+    const folder = await makeKeys({ cache, layouts, threads, signal, onProgress });
+    report({ state: "made" });
+    return { folder, made: true };
   } catch (error) {
     throw unwritableCache(error, cache);
   }
+}
+
+/** Compilers side by side; each takes up to a gigabyte of memory. */
+const MAX_COMPILERS = 4;
+
+/** Compiles what the cache lacks, the largest first, so that the last to end is a small one. */
+async function compileAll(
+  layouts: readonly Layout[],
+  cache: string,
+  report: (progress: KeysProgress) => void,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const { cachedCircuit } = await import("../circuits/cache.js");
+  const waiting = [...layouts].sort((a, b) => b.power - a.power);
+  const failing = new AbortController();
+  const signal = AbortSignal.any([interrupt, failing.signal]);
+  const compile = async () => {
+    for (let layout = waiting.shift(); layout !== undefined; layout = waiting.shift()) {
+      report({ layout: layout.name, state: "compiling" });
+      await cachedCircuit(layout, cache, signal);
+      report({ layout: layout.name, state: "compiled" });
+    }
+  };
+  const compilers = Array.from({ length: Math.min(hardwareThreads(), MAX_COMPILERS) }, () =>
+    compile().catch((error) => {
+      failing.abort(error);
+      throw error;
+    }),
+  );
+  // a compiler that goes on would write to a terminal and a folder that nobody looks at any more
+  for (const end of await Promise.allSettled(compilers)) if (end.status === "rejected") throw signal.reason;
 }
 
 /** The system's own errors about the cache folder are about what the caller wrote. */

@@ -4,71 +4,78 @@
  * @module
  */
 
-import type { Progress } from "../prover/progress.js";
 import { type Canvas, countOf, duration, paint, spinner } from "./screen.js";
+
+/** What happens to layouts. Circuits may be compiled side by side; keys are made one after the other. */
+export type KeysProgress =
+  | { readonly layout: string; readonly state: "compiling" | "compiled" | "making" }
+  | { readonly state: "made" };
 
 type State = "waiting" | "compiling" | "compiled" | "making" | "made";
 
 interface Line {
   readonly name: string;
   state: State;
-  /** ms, of the state that goes on. */
+  /** When the state began, ms. */
   since: number;
-  compiled: number;
-  made: number;
+  /** How long the state before took, ms. */
+  took: number;
 }
 
-/** Follows `makeKeys`. */
+const MARKS = { waiting: "·", compiled: "◐", made: "●" } as const;
+const STYLES = { waiting: "dim", compiling: "cyan", compiled: "cyan", making: "yellow", made: "green" } as const;
+
+/** Follows the making of keys. */
 export class KeysView {
   readonly #lines: Line[];
   readonly #now: () => number;
-  #done = false;
 
   /** @param names of the layouts, in their order. */
   constructor(names: readonly string[], now: () => number = () => performance.now()) {
     this.#now = now;
-    this.#lines = names.map((name) => ({ name, state: "waiting", since: 0, compiled: 0, made: 0 }));
+    this.#lines = names.map((name) => ({ name, state: "waiting", since: now(), took: 0 }));
   }
 
   /** @returns a line for those who have no terminal; undefined: nothing worth one. */
-  progress({ stage }: Progress): string | undefined {
-    for (const line of this.#lines) this.#end(line);
-    const [kind, name] = stage.split(" ");
-    const index = this.#lines.findIndex((line) => line.name === name);
+  progress(progress: KeysProgress): string | undefined {
+    if (progress.state === "making" || progress.state === "made") {
+      for (const line of this.#lines) if (line.state === "making") this.#enter(line, "made");
+    }
+    if (progress.state === "made") return undefined;
+    const index = this.#lines.findIndex(({ name }) => name === progress.layout);
     const line = this.#lines[index];
-    if (kind === "keys") this.#done = true;
     if (line === undefined) return undefined;
-    line.state = kind === "compile" ? "compiling" : "making";
-    line.since = this.#now();
-    const of = `(${index + 1} of ${this.#lines.length})`;
-    return `${kind === "compile" ? "compiling the circuit" : "making the keys"} of ${line.name} ${of}`;
+    this.#enter(line, progress.state);
+    if (progress.state === "compiled") return undefined;
+    const what = progress.state === "compiling" ? "compiling the circuit" : "making the keys";
+    return `${what} of ${line.name} (${index + 1} of ${this.#lines.length})`;
   }
 
-  #end(line: Line): void {
-    const took = this.#now() - line.since;
-    if (line.state === "compiling") [line.state, line.compiled] = ["compiled", took];
-    else if (line.state === "making") [line.state, line.made] = ["made", took];
+  #enter(line: Line, state: State): void {
+    const now = this.#now();
+    [line.state, line.took, line.since] = [state, now - line.since, now];
   }
 
   /** The picture: see `Screen`. */
   draw(canvas: Canvas): string[] {
     const width = Math.max(0, ...this.#lines.map(({ name }) => name.length));
+    const all = this.#lines.length;
     const made = this.#lines.filter(({ state }) => state === "made").length;
-    const head = `${paint(canvas, "bold", "keys")}  ${made} of ${countOf(this.#lines.length, "layout")}  ${duration(canvas.elapsed)}`;
-    const mark = { waiting: "·", compiling: spinner(canvas), compiled: "◐", making: spinner(canvas), made: "●" };
-    const color = { waiting: "dim", compiling: "cyan", compiled: "cyan", making: "yellow", made: "green" } as const;
-    const times = (line: Line): string => {
-      const going = this.#now() - line.since;
-      if (line.state === "compiling") return `compiling  ${duration(going)}`;
-      if (line.state === "compiled") return `compiled in ${duration(line.compiled)}`;
-      if (line.state === "making") return `making keys  ${duration(going)}`;
-      return line.state === "made" ? `keys made in ${duration(line.made)}` : "waiting";
+    const compiled = this.#lines.filter(({ state }) => state !== "waiting" && state !== "compiling").length;
+    const counts = `${countOf(all, "layout")}, ${compiled} compiled, keys of ${made} made`;
+    const time = (line: Line): string => {
+      const going = duration(this.#now() - line.since);
+      if (line.state === "compiling") return `compiling  ${going}`;
+      if (line.state === "compiled") return `compiled in ${duration(line.took)}`;
+      if (line.state === "making") return `making keys  ${going}`;
+      return line.state === "made" ? `keys made in ${duration(line.took)}` : "waiting";
     };
     return [
-      this.#done ? paint(canvas, "green", head) : head,
+      `${paint(canvas, "bold", "keys")}  ${counts}  ${duration(canvas.elapsed)}`,
       ...this.#lines.map((line) => {
-        const style = color[line.state];
-        return `  ${paint(canvas, style, mark[line.state])} ${line.name.padEnd(width)}  ${paint(canvas, style, times(line))}`;
+        const { state } = line;
+        const mark = state === "compiling" || state === "making" ? spinner(canvas) : MARKS[state];
+        return `  ${paint(canvas, STYLES[state], mark)} ${line.name.padEnd(width)}  ${paint(canvas, STYLES[state], time(line))}`;
       }),
     ];
   }

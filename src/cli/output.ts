@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setMaxListeners } from "node:events";
 import type { SingleBar } from "cli-progress";
 import { ChunkproofError } from "../errors.js";
 import type { OnProgress } from "../prover/index.js";
@@ -178,6 +179,8 @@ export class Interrupted extends Error {
 /** A signal that Ctrl-C and SIGTERM abort; a second one, of either kind, ends the process at once. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
+  // every chunk of a block listens, and what is loaded for it
+  setMaxListeners(0, controller.signal);
   for (const name of SIGNALS) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(EXIT[name]);

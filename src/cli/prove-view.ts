@@ -13,7 +13,8 @@ interface ChunkLine {
   readonly layout: string;
   commit: number;
   prove: number;
-  /** Proving has begun. */
+  /** Has begun. */
+  committing: boolean;
   proving: boolean;
 }
 
@@ -24,10 +25,10 @@ const STYLE = { waiting: "dim", committing: "cyan", committed: "cyan", proving: 
 const MARK = { waiting: "·", committing: "░", committed: "▒", proving: "▓", proved: "█" } as const;
 const BAR = 28;
 
-function stateOf({ commit, prove, proving }: ChunkLine): State {
+function stateOf({ commit, prove, committing, proving }: ChunkLine): State {
   if (prove >= 1) return "proved";
   if (proving) return "proving";
-  return commit >= 1 ? "committed" : commit > 0 ? "committing" : "waiting";
+  return commit >= 1 ? "committed" : committing ? "committing" : "waiting";
 }
 
 /** Follows `BlockProver.prove`. */
@@ -54,7 +55,13 @@ export class ProveView {
         this.#stage = "chunks";
         this.#steps = progress.steps;
         this.#rows = progress.rows;
-        this.#chunks = progress.chunks.map((layout) => ({ layout, commit: 0, prove: 0, proving: false }));
+        this.#chunks = progress.chunks.map((layout) => ({
+          layout,
+          commit: 0,
+          prove: 0,
+          committing: false,
+          proving: false,
+        }));
         return `${this.#name}: ${this.#totals()}`;
       }
       default: {
@@ -63,6 +70,7 @@ export class ProveView {
         const before = stateOf(chunk);
         chunk[progress.stage] = progress.done;
         if (progress.stage === "prove") chunk.proving = true;
+        else chunk.committing = true;
         const state = stateOf(chunk);
         if (state === before || (state !== "committed" && state !== "proved")) return undefined;
         return `chunk ${progress.chunk + 1} of ${this.#chunks.length} (${chunk.layout}) ${state}`;
@@ -132,16 +140,14 @@ export class ProveView {
       });
       lines.push(`  ${marks.join("")}`);
     }
-    const room = canvas.rows - 2 - lines.length;
     const active = this.#chunks.flatMap((chunk, i) => {
       const state = stateOf(chunk);
       return state === "proving" || state === "committing" ? [i] : [];
     });
     const width = this.#nameWidth();
-    // thousands of chunks: the end of the map is what is left out
-    return [...active.slice(0, Math.max(0, room)).map((i) => this.#line(canvas, i, width)), ...lines].slice(
-      0,
-      Math.max(0, canvas.rows - 2),
-    );
+    const room = Math.max(0, canvas.rows - 2);
+    const shown = active.slice(0, Math.ceil(room / 2)).map((i) => this.#line(canvas, i, width));
+    // of thousands of chunks the end of the map is left out
+    return [...shown, ...lines.slice(0, room - shown.length)];
   }
 }
