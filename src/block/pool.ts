@@ -6,6 +6,7 @@
  * @module
  */
 
+import { setMaxListeners } from "node:events";
 import { ProverError } from "../errors.js";
 import type { KeyFolder } from "../keys/folder.js";
 import { type CommittedKey, loadCommittedKey } from "../prover/index.js";
@@ -73,16 +74,6 @@ class Lane {
     return key;
   }
 
-  /** Lets go of a key: after a failure its threads may be gone, and its memory half written. */
-  async drop(index: number): Promise<void> {
-    const key = this.#keys.get(index);
-    this.#keys.delete(index);
-    await key?.then(
-      (loaded) => loaded.close(),
-      () => undefined,
-    );
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     const keys = await Promise.allSettled(this.#keys.values());
@@ -119,12 +110,13 @@ export class Pool {
    * Does something with every chunk, the dearest first.
    *
    * @param chunks which key each needs, and what it costs.
+   * @param work must end when its signal aborts, which does so with `signal`.
    * @returns the results in the order of the chunks.
    * @throws the first failure, after everything that was under way has ended; ProverError `KEY_CLOSED`.
    */
   async run<R>(
     chunks: readonly { readonly key: number; readonly cost: number }[],
-    work: (key: CommittedKey, chunk: number) => Promise<R>,
+    work: (key: CommittedKey, chunk: number, signal: AbortSignal | undefined) => Promise<R>,
     signal?: AbortSignal,
   ): Promise<R[]> {
     signal?.throwIfAborted();
@@ -133,23 +125,26 @@ export class Pool {
     const results = new Array<R>(chunks.length);
     const waiting = chunks.map((_, i) => i).sort((a, b) => chunks[b]!.cost - chunks[a]!.cost || a - b);
     let failure: { readonly error: unknown } | undefined;
+    // every batch of every engine listens to it: more than Node takes for sound on a signal from elsewhere
+    const own = signal === undefined ? undefined : AbortSignal.any([signal]);
+    if (own !== undefined) setMaxListeners(0, own);
     const serve = async (lane: Lane) => {
       while (failure === undefined) {
         const i = waiting.shift();
         if (i === undefined) return;
-        const { key: index } = chunks[i]!;
         try {
-          signal?.throwIfAborted();
-          results[i] = await work(await lane.key(index, signal), i);
+          own?.throwIfAborted();
+          results[i] = await work(await lane.key(chunks[i]!.key, own), i, own);
         } catch (error) {
           failure ??= { error };
-          if (!signal?.aborted) await lane.drop(index);
         }
       }
     };
     await Promise.all(lanes.map(serve));
-    if (failure !== undefined) throw failure.error;
-    return results;
+    if (failure === undefined) return results;
+    // threads may be gone, memory half written: whatever comes next starts afresh
+    if (failure.error !== own?.reason) await this.#end();
+    throw failure.error;
   }
 
   async #end(): Promise<void> {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { writeValues } from "../circuits/linear.js";
 import { type SolverPlan, solve } from "../circuits/solver.js";
 import type { Layout } from "../circuits/sources.js";
 import { ProverError } from "../errors.js";
@@ -23,9 +24,10 @@ import { fromHex } from "../verifier/ethereum/words.js";
 import type { KeySet } from "../verifier/keyset.js";
 import { challenges as drawChallenges } from "../verifier/transcript.js";
 import { assemble, blockRows } from "./assemble.js";
-import { type Chunk, fillChunks } from "./chunks.js";
+import { type Chunk, countRequests, fillColumns } from "./chunks.js";
 import { layoutCost } from "./costs.js";
 import { BlockError } from "./errors.js";
+import { Counter } from "./lookups.js";
 import { planChunks } from "./plan.js";
 import { Pool, type PoolOptions } from "./pool.js";
 
@@ -59,6 +61,21 @@ export interface ProvedBlock {
   readonly rows: number;
   /** Names of the layouts, chunk by chunk. */
   readonly chunks: readonly string[];
+  readonly times: BlockTimes;
+}
+
+/** Milliseconds that the stages of a proof took, one after the other; `solve` is a part of `prove`. */
+export interface BlockTimes {
+  /** Validating the trace. */
+  readonly trace: number;
+  /** Rows, plan, columns. */
+  readonly rows: number;
+  /** Commitments, and meanwhile counting what rows ask of lookup tables; keys are loaded when they are first needed. */
+  readonly commit: number;
+  /** All from the challenges to the proofs' self-checks. */
+  readonly prove: number;
+  /** Computing the wires, the sum over all chunks. */
+  readonly solve: number;
 }
 
 const COLUMN = 32;
@@ -151,16 +168,23 @@ export class BlockProver {
     const { signal, onProgress, selfCheck = true } = options;
     const keys = this.folder.parsed();
     signal?.throwIfAborted();
+    const times = { trace: 0, rows: 0, commit: 0, prove: 0, solve: 0 };
+    let since = performance.now();
+    const lap = (stage: keyof typeof times) => {
+      const now = performance.now();
+      times[stage] += now - since;
+      since = now;
+    };
     onProgress?.({ stage: "trace" });
     validateTrace(trace);
+    lap("trace");
     await breathe();
     signal?.throwIfAborted();
     onProgress?.({ stage: "rows" });
     const built = blockRows(trace);
     const all = this.folder.layouts.map(({ layout }) => layout);
     const layouts = planned(built.rows, all);
-    const { chunks, counter } = fillChunks(built.rows, layouts);
-    const { claims, boundary } = assemble(built, counter);
+    const chunks = fillColumns(built.rows, layouts);
     const rows = [...built.rows.values()].reduce((sum, { columns }) => sum + columns.length, 0);
     const names = layouts.map(({ name }) => name);
     onProgress?.({ stage: "planned", steps: built.steps, rows, chunks: names });
@@ -168,15 +192,38 @@ export class BlockProver {
     const jobs = layouts.map((layout) => ({ key: all.indexOf(layout), cost: layoutCost(layout) }));
     const columns = chunks.map(canonicalColumns);
     const report = (stage: "commit" | "prove", chunk: number, done: number) => onProgress?.({ stage, chunk, done });
-    const commitments = await this.#pool.run(
+    lap("rows");
+    // while the threads commit to the columns, the claims are completed here; a block that is refused then ends both
+    const refused = new AbortController();
+    const committing = this.#pool.run(
       jobs,
-      async (key, i) => {
-        const result = await commit(key, columns[i]!, { signal });
+      async (key, i, own) => {
+        const result = await commit(key, writeValues(columns[i]!, columns[i]!.length), { signal: own });
         report("commit", i, 1);
         return result;
       },
-      signal,
+      signal === undefined ? refused.signal : AbortSignal.any([signal, refused.signal]),
     );
+    const counted = async () => {
+      const counter = new Counter();
+      for (const chunk of chunks) {
+        await breathe();
+        signal?.throwIfAborted();
+        countRequests(counter, built.rows, chunk);
+      }
+      return assemble(built, counter);
+    };
+    const assembling = counted().catch((error: unknown) => {
+      refused.abort(error);
+      throw error;
+    });
+    // after both have ended: the first failure of either is the reason of the other
+    const [committed, assembled] = await Promise.allSettled([committing, assembling]);
+    if (committed.status === "rejected") throw committed.reason;
+    if (assembled.status === "rejected") throw assembled.reason;
+    const commitments = committed.value;
+    const { claims, boundary } = assembled.value;
+    lap("commit");
 
     const header = encodeHeader(built.header);
     const keySet = fromHex(`0x${keys.digest}`)!;
@@ -190,12 +237,15 @@ export class BlockProver {
     });
     const proofs = await this.#pool.run(
       jobs,
-      async (key, i) => {
+      async (key, i, own) => {
         const layout = jobs[i]!.key;
-        const witness = solve(await this.#plan(layout), [challenges.alpha, challenges.beta, ...columns[i]!]);
+        const plan = await this.#plan(layout);
+        const start = performance.now();
+        const witness = solve(plan, [challenges.alpha, challenges.beta, ...columns[i]!]);
+        times.solve += performance.now() - start;
         await breathe();
         const points = await proveChunk(key, witness, {
-          signal,
+          signal: own,
           // below, under the keys of the set instead of the key's own
           selfCheck: false,
           onProgress: ({ done, total }) => report("prove", i, Math.min(0.99, done / total)),
@@ -207,6 +257,8 @@ export class BlockProver {
       },
       signal,
     );
+
+    lap("prove");
 
     const total = proofs.reduce((sum, proof) => sum + proof.sum, busSum(boundary.messages, challenges)) % FR_MODULUS;
     if (total !== 0n) {
@@ -222,7 +274,7 @@ export class BlockProver {
       claims,
       chunks: proofs.map((chunk) => ({ layout: chunk.layout, proof: encodeChunkProof(chunk) })),
     };
-    return { proof, bytes: encodeBlockProof(proof), steps: built.steps, rows, chunks: names };
+    return { proof, bytes: encodeBlockProof(proof), steps: built.steps, rows, chunks: names, times };
   }
 }
 

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ import { type ChunkKeyJson, type KeySet, type KeySetJson, parseKeySet } from "..
 import { KeysError } from "./errors.js";
 
 /** Changes when keys of the same circuits are made in another way. */
-const FORMAT = "chunkproof keys 1";
+const FORMAT = "chunkproof keys 2";
 const MANIFEST = "manifest.json";
 const KEY_SET = "keyset.json";
 const KINDS = ["zkey", "ckey", "plan"] as const;
@@ -77,6 +77,12 @@ export interface MakeKeysOptions {
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
+/** What `sha256sum` says. */
+const sumOf = async (path: string): Promise<string> =>
+  createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
+
 /** Digest of a set's circuits and of how its keys are made. @throws as `circuitDigest` does. */
 export function keysDigest(layouts: readonly Layout[]): string {
   return hex(
@@ -103,7 +109,7 @@ export async function makeKeys(options: MakeKeysOptions): Promise<KeyFolder> {
   try {
     const files: Record<string, string> = {};
     const keep = async (name: string) => {
-      files[name] = hex(sha256(await readFile(join(temporary, name))));
+      files[name] = await sumOf(join(temporary, name));
     };
     const total = layouts.length;
     // what is not secret first: it is cached, so that an interruption costs seconds
@@ -145,7 +151,10 @@ export async function makeKeys(options: MakeKeysOptions): Promise<KeyFolder> {
 }
 
 /** The keys of these layouts, if they are in the cache. */
-export async function findKeys(cache: string, layouts = readLayouts()): Promise<KeyFolder | undefined> {
+export async function findKeys(
+  cache: string,
+  layouts: readonly Layout[] = readLayouts(),
+): Promise<KeyFolder | undefined> {
   const digest = keysDigest(layouts);
   const path = folderOf(cache, digest);
   return existsSync(path) ? openKeys(path, { digest }) : undefined;
@@ -180,7 +189,7 @@ export async function openKeys(path: string, options: OpenKeysOptions = {}): Pro
     const found = await stat(file).catch(() => undefined);
     if (!found?.isFile()) throw new KeysError("a file is missing", { code: "KEYS_DAMAGED", where: file });
     if (!verify && name !== KEY_SET) continue;
-    const got = hex(sha256(await readFile(file)));
+    const got = await sumOf(file);
     if (got !== digest) {
       throw new KeysError("is not the file that was made", {
         code: "KEYS_DAMAGED",
