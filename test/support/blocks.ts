@@ -20,7 +20,7 @@ import type { Trace } from "../../src/trace/format.js";
 import { type BuiltBlock as Executed, loadScenario, runScenario, type ScenarioRun } from "../../src/trace/index.js";
 import { toHex } from "../../src/trace/read.js";
 import { type Boundary, boundaryMessages, type Checked, type StateAccount } from "../../src/verifier/boundary.js";
-import { fieldsOf, type Message } from "../../src/verifier/bus.js";
+import type { Message } from "../../src/verifier/bus.js";
 import type { BlockClaims, LookupClaims } from "../../src/verifier/claims.js";
 import { Code } from "../../src/verifier/ethereum/code.js";
 import { encodeReceipt } from "../../src/verifier/ethereum/receipts.js";
@@ -496,13 +496,6 @@ export async function forgeryOf(
 ): Promise<Forgery> {
   return new Forgery((await scenarioOf(contracts, calls, block)).trace);
 }
-
-/** Fields of a message by name, for messages about messages. */
-export const told = (message: Message): string =>
-  `${message.multiplicity} ${message.tag} ${JSON.stringify(fieldsOf(message), (_, x) => (typeof x === "bigint" ? String(x) : x))}`;
-
-/** Hex of bytes. */
-export const hex = toHex;
 
 const ACCOUNTS = ["alice", "bob", "carol"];
 

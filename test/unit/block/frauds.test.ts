@@ -370,6 +370,20 @@ describe("memory and calldata", () => {
     await expectUnmatched(f, pair("EXPAND"));
   });
 
+  it("memory grown more than needed, so that MSIZE says more", async () => {
+    const f = await block("7 0 MSTORE MSIZE POP STOP");
+    const [store, made, size] = [f.row("mstore"), f.row("expand"), f.row("gauge")];
+    Object.assign(store, { words: 2n, cost1: 6n });
+    made.end = 2n;
+    f.add("expand", { ...made, i: 1n });
+    f.add("sink", { ...f.row("sink"), t: 16n * store.clk!, index: 1n, lo: 0n });
+    for (const { c } of f.rows) if (c.msize !== undefined && c.clk! > store.clk!) c.msize = 2n;
+    f.row("pop").lo = 32n * size.msize!;
+    f.gas(store.clk! + 1n, -3n);
+    // all is there that has to be paid for; only the row knows that it is too much
+    expect(await f.verdict()).toMatchObject({ ...CLEAN, faults: ["mstore"] });
+  });
+
   it("memory shrunk", async () => {
     const f = await block("7 32 MSTORE 0 MLOAD POP STOP");
     const load = f.row("mload");
