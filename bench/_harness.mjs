@@ -52,7 +52,7 @@ import { progress } from "./_progress.mjs";
  */
 
 /** Competitors; everything else in a comparison is ours. */
-export const BASELINES = new Set(["snarkjs", "rapidsnark"]);
+export const BASELINES = new Set(["snarkjs", "rapidsnark", "@ethereumjs/vm"]);
 
 /** The q-quantile of ascending numbers, interpolated. */
 function quantile(/** @type {number[]} */ sorted, /** @type {number} */ q) {

@@ -15,6 +15,7 @@ import { environment, machine, machineSlug, ROOT } from "./_machine.mjs";
 import { elapsed, progress } from "./_progress.mjs";
 import { findRapidsnark } from "./baselines/rapidsnark.mjs";
 import { closeSnarkjs } from "./baselines/snarkjs.mjs";
+import { blocks, summary as blocksSummary } from "./blocks/blocks.mjs";
 import { FAMILIES } from "./circuits/index.mjs";
 import { field } from "./kernels/field.mjs";
 import { msm } from "./kernels/msm.mjs";
@@ -35,11 +36,17 @@ import { verify } from "./proofs/verify.mjs";
  * @property {number} log2 of the terms of a sum and the length of a transform
  * @property {boolean} [series] whether to run with every thread count, and sums with scalars of a witness too
  *
+ * @typedef {object} BlockCase
+ * @property {string} block name in `blocks/scenarios.mjs`
+ * @property {boolean} [series] whether to prove with every thread count, not only the largest
+ * @property {boolean} [cold] whether to prove it by the command line too
+ *
  * @typedef {object} Sizes
  * @property {KernelCase[]} kernels
  * @property {ProofCase[]} proofs
  * @property {number[]} setup
  * @property {number[]} verify
+ * @property {BlockCase[]} blocks
  *
  * @typedef {object} Options
  * @property {boolean} quick
@@ -56,6 +63,7 @@ import { verify } from "./proofs/verify.mjs";
  * @property {(options: Options) => Promise<void>} run
  * @property {import("./_harness.mjs").Budget} budget
  * @property {[min: number, max: number]} [sizes] log2 of what it can run, if it has sizes
+ * @property {(rows: any[]) => string} [summary] more tables, in Markdown
  */
 
 const PROOF_SIZES = /** @type {[number, number]} */ ([
@@ -103,7 +111,20 @@ const GROUPS = {
     budget: { seconds: 0, min: 3, max: 3 },
     sizes: POSEIDON_SIZES,
   },
+  blocks: {
+    title: "Blocks: proved, verified, executed again",
+    run: blocks,
+    budget: { seconds: 30, min: 3, max: 9 },
+    summary: blocksSummary,
+  },
 };
+/** @type {BlockCase[]} */
+const BLOCK_CASES = [
+  { block: "demo", series: true, cold: true },
+  { block: "100 calls" },
+  { block: "mixed 20k", series: true, cold: true },
+  { block: "mixed 100k" },
+];
 /** @type {Record<string, string[]>} */
 const SHORTHANDS = { kernels: ["field", "msm", "ntt"], proofs: ["warm", "cold"] };
 
@@ -117,6 +138,7 @@ const DEFAULT_SIZES = {
   ],
   setup: [16],
   verify: [12],
+  blocks: BLOCK_CASES,
 };
 /** @type {Sizes} */
 const QUICK_SIZES = {
@@ -127,6 +149,7 @@ const QUICK_SIZES = {
   ],
   setup: [8],
   verify: [8],
+  blocks: [{ block: "counter", series: true, cold: true }],
 };
 const QUICK_BUDGET = { seconds: 0, min: 2, max: 2 };
 
@@ -174,7 +197,13 @@ function sizesOf(/** @type {number[]} */ list) {
     const [min, max] = sizes;
     for (const log2 of list) if (log2 >= min && log2 <= max) proofs.push({ circuit, log2, series: true });
   }
-  return { kernels: list.map((log2) => ({ log2, series: true })), proofs, setup: list, verify: list };
+  return {
+    kernels: list.map((log2) => ({ log2, series: true })),
+    proofs,
+    setup: list,
+    verify: list,
+    blocks: BLOCK_CASES,
+  };
 }
 
 /** Refuses sizes that a group can't run, and says which circuits don't have them. */
@@ -234,13 +263,14 @@ const NOTES = [
 /** The table of a file of results. */
 function tables(/** @type {any} */ { machine: { cpu, cpuFamilyModel, cores, memoryGiB, os }, groups }) {
   const model = cpuFamilyModel === undefined ? "" : ` (${cpuFamilyModel})`;
-  const sections = Object.values(groups).map(({ title, environment: env, rows }) => {
+  const sections = Object.entries(groups).map(([name, { title, environment: env, rows }]) => {
     const load = env.loadAverage.map((/** @type {number} */ x) => x.toFixed(2)).join(" ");
     const commit = `${env.commit?.slice(0, 9) ?? "no commit"}${env.dirty ? " and changes" : ""}`;
     const snarkjs = `snarkjs ${env.packages.snarkjs}`;
     const rapidsnark = env.rapidsnark ? `, rapidsnark ${env.rapidsnark.sha256.slice(0, 12)}` : "";
     const when = `${env.date.slice(0, 10)}, node ${env.node}, ${commit}, ${snarkjs}${rapidsnark}, load before ${load}`;
-    return `${table(title, rows)}\n${when}\n`;
+    const more = GROUPS[name].summary?.(rows);
+    return [table(title, rows), ...(more === undefined ? [] : [more, ""]), `${when}\n`].join("\n");
   });
   return [`# ${cpu}${model}, ${cores} cores, ${memoryGiB} GiB, ${os}`, NOTES, ...sections].join("\n\n");
 }

@@ -20,35 +20,46 @@ export interface Chunk {
 }
 
 /**
- * Fills layouts with rows, and counts what they ask of lookup tables.
+ * Fills layouts with rows.
  *
  * @param layouts that cover the rows, see `planChunks`.
  */
-export function fillChunks(rows: Rows, layouts: readonly Layout[]): { chunks: Chunk[]; counter: Counter } {
+export function fillColumns(rows: Rows, layouts: readonly Layout[]): Chunk[] {
   const next = new Map<string, number>();
-  const counter = new Counter();
-  const chunks = layouts.map((layout): Chunk => {
+  return layouts.map((layout): Chunk => {
     const columns: bigint[] = [];
     const held: { row: string; first: number; count: number }[] = [];
     for (const { row, count } of rowsOf(layout)) {
-      const of = template(row);
       const all = rows.get(row)?.columns ?? [];
       const first = next.get(row) ?? 0;
-      const taken = all.slice(first, first + count);
-      next.set(row, first + taken.length);
-      for (const cells of taken) {
-        counter.add(of, cells);
-        columns.push(...cells);
-      }
-      const padding = count - taken.length;
-      if (padding > 0) {
-        const zeros = of.columns.map(() => 0n);
-        counter.add(of, zeros, BigInt(padding));
-        for (let i = 0; i < padding; i++) columns.push(...zeros);
-      }
-      if (taken.length > 0) held.push({ row, first, count: taken.length });
+      const end = Math.min(all.length, first + count);
+      next.set(row, end);
+      for (let i = first; i < end; i++) columns.push(...all[i]!);
+      for (let cells = (count - (end - first)) * template(row).columns.length; cells > 0; cells--) columns.push(0n);
+      if (end > first) held.push({ row, first, count: end - first });
     }
     return { layout, columns, rows: held };
   });
+}
+
+/** Counts what the rows of a chunk ask of lookup tables, padding included. */
+export function countRequests(counter: Counter, rows: Rows, chunk: Chunk): void {
+  const held = new Map(chunk.rows.map(({ row, first, count }) => [row, { first, count }]));
+  for (const { row, count } of rowsOf(chunk.layout)) {
+    const of = template(row);
+    const { first, count: filled } = held.get(row) ?? { first: 0, count: 0 };
+    for (let i = first; i < first + filled; i++) counter.add(of, rows.get(row)!.columns[i]!);
+    const padding = count - filled;
+    if (padding === 0) continue;
+    const zeros = of.columns.map(() => 0n);
+    counter.add(of, zeros, BigInt(padding));
+  }
+}
+
+/** Both: {@link fillColumns} and {@link countRequests} of all chunks. */
+export function fillChunks(rows: Rows, layouts: readonly Layout[]): { chunks: Chunk[]; counter: Counter } {
+  const chunks = fillColumns(rows, layouts);
+  const counter = new Counter();
+  for (const chunk of chunks) countRequests(counter, rows, chunk);
   return { chunks, counter };
 }

@@ -23,6 +23,7 @@ export { BlockError } from "./errors.js";
 export {
   type BlockProgress,
   BlockProver,
+  type BlockTimes,
   type ProveBlockOptions,
   type ProvedBlock,
   proveBlock,

@@ -31,9 +31,9 @@ export function limbColumns<const P extends string>(prefix: P, n: number): reado
 
 /** `n` limbs of 16 bits by column name, the lowest first. */
 export function limbsOf<const P extends string>(prefix: P, value: bigint, n: number): Record<Limb<P>, bigint> {
-  return Object.fromEntries(
-    Array.from({ length: n }, (_, i) => [`${prefix}${i}`, (value >> BigInt(16 * i)) & 0xffffn]),
-  ) as Record<Limb<P>, bigint>;
+  const limbs: Record<string, bigint> = {};
+  for (let i = 0; i < n; i++) limbs[`${prefix}${i}`] = (value >> BigInt(16 * i)) & 0xffffn;
+  return limbs;
 }
 
 /** Values of `n` limb columns, the lowest first. */
