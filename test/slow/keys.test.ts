@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { KeyFolder } from "../../src/keys/folder.js";
@@ -12,6 +12,7 @@ import {
   ChunkproofError,
   cleanKeys,
   findKeys,
+  freshCache as makeCache,
   makeKeys,
   openKeys,
   parseKeySet,
@@ -30,14 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-/** An empty cache, but for circuits that were compiled before. */
-async function freshCache(): Promise<string> {
-  const cache = folder.path(`cache-${copies++}`);
-  await mkdir(cache);
-  await symlink(join(CACHE, "circuits"), join(cache, "circuits"));
-  return cache;
-}
-
+const freshCache = () => makeCache(folder.path(`cache-${copies++}`));
 const sha256 = (content: string | Uint8Array) => createHash("sha256").update(content).digest("hex");
 const names = (path: string) => readdir(path).catch(() => []);
 const FILES = [

@@ -3,7 +3,6 @@
  * test/unit/verifier/chunk-attacks.test.ts; what rows alone can be made to say, in test/unit/block.
  */
 
-import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BuiltBlock } from "../../src/block/build.js";
 import type { KeyFolder } from "../../src/keys/folder.js";
@@ -35,6 +34,7 @@ import {
   type Forged,
   fill,
   forge,
+  freshCache,
   loadScenario,
   type Mutable,
   makeKeys,
@@ -480,14 +480,13 @@ describe("transactions and identities", () => {
   test("for keys of the same circuits that somebody else made", async () => {
     const folder = await temporaryFolder();
     try {
-      const own = await makeKeys({ cache: folder.path("own"), layouts: SMALL });
+      const own = await makeKeys({ cache: await freshCache(folder.path("own")), layouts: SMALL });
       const renamed = { ...proof, keySet: new Uint8Array(Buffer.from(own.parsed().digest, "hex")) };
       await expectFaults(proof, { ...replica, keys: own.parsed() }, [["BLOCK_KEY_SET", "keySet"]]);
       const foreign = proof.chunks.map((_, i): Fault => ["CHUNK_COMMITMENT", `chunks[${i}].p`]);
       await expectFaults(renamed, { ...replica, keys: own.parsed() }, allInvalid(CHUNKS, foreign));
     } finally {
       await folder.remove();
-      await rm(folder.path("own"), { recursive: true, force: true });
     }
   });
 });

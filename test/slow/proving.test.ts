@@ -12,6 +12,7 @@ import {
   CACHE,
   ChunkproofError,
   counterBlock,
+  freshCache,
   loadScenario,
   makeKeys,
   openKeys,
@@ -365,7 +366,7 @@ describe("damaged keys", () => {
   });
 
   test("a sound key of another set is not used", async () => {
-    const own = await makeKeys({ cache: folder.path("own"), layouts: SMALL.slice(0, 1) });
+    const own = await makeKeys({ cache: await freshCache(folder.path("own")), layouts: SMALL.slice(0, 1) });
     for (const kind of ["zkey", "ckey"] as const) await cp(own.layouts[0]![kind], damaged.layouts[0]![kind]);
     try {
       await expect(proveBlock(stop.trace, damaged, { threads: 2 })).rejects.toMatchObject({
