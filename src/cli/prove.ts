@@ -8,6 +8,7 @@ import type { Command } from "commander";
 import { writeFileAtomic } from "#platform";
 import type { BlockProgress } from "../block/prove.js";
 import { ChunkproofError } from "../errors.js";
+import type { KeyFolder } from "../keys/folder.js";
 import { command, runCommand, type ThreadOptions, withThreads } from "./command.js";
 import { checkWritable, inFile, readAs } from "./files.js";
 import { type CacheOptions, keysOfCache, keysOfFolder, withCache } from "./key-folders.js";
@@ -48,6 +49,15 @@ export function inTrace<E>(path: string, error: E): E {
   return isAbout ? inFile(path, error) : error;
 }
 
+/** The folder, whose damaged plans are errors with a file's name. */
+function namingPlans(folder: KeyFolder): KeyFolder {
+  const plan = (index: number) =>
+    folder.plan(index).catch((error) => {
+      throw inFile(folder.layouts[index]!.plan, error);
+    });
+  return { ...folder, plan };
+}
+
 async function prove(tracePath: string, options: ProveOptions, out: Output, signal: AbortSignal): Promise<number> {
   const { output, threads, selfCheck } = options;
   await checkWritable([output], [tracePath]);
@@ -57,7 +67,7 @@ async function prove(tracePath: string, options: ProveOptions, out: Output, sign
     import("../block/prove.js"),
   ]);
   const trace = await readAs(tracePath, "trace", signal, decodeTrace);
-  const { folder, made } =
+  const { folder: found, made } =
     options.keys === undefined
       ? await keysOfCache(options, out, signal, () => {
           try {
@@ -67,6 +77,7 @@ async function prove(tracePath: string, options: ProveOptions, out: Output, sign
           }
         })
       : { folder: await keysOfFolder(options.keys), made: false };
+  const folder = namingPlans(found);
   const watch = new Stopwatch();
   const show = out.view(new ProveView(`block ${trace.header.number}`));
   const onProgress = (progress: BlockProgress) => {

@@ -102,7 +102,9 @@ export class Screen {
 
   #frame(): void {
     if (this.#stopped) return;
-    const { columns = 80, rows = 24 } = this.#terminal;
+    // a terminal that does not know its size says 0
+    const columns = this.#terminal.columns || 80;
+    const rows = this.#terminal.rows || 24;
     const elapsed = performance.now() - this.#started;
     // a picture as high as the terminal would scroll, and leave its first line behind
     const lines = this.#draw({ columns, rows: Math.max(2, rows - 1), color: this.#color, elapsed })

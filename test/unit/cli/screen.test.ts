@@ -100,6 +100,15 @@ describe("a picture on a terminal", () => {
   });
 });
 
+test("a terminal that does not know its size is 80 by 24", () => {
+  for (const unknown of [0, undefined]) {
+    const terminal = new FakeTerminal();
+    [terminal.columns, terminal.rows] = [unknown, unknown];
+    new Screen(terminal, false, ({ columns, rows }) => [`${columns} ${rows}`]).stop();
+    expect(terminal.lines).toEqual(["80 23", ""]);
+  }
+});
+
 /** Steps of a block with two chunks. */
 const steps: BlockProgress[] = [
   { stage: "trace" },
