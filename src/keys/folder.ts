@@ -19,6 +19,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedCircuit, circuitDigest, sha256 } from "../circuits/cache.js";
+import { CircuitError } from "../circuits/errors.js";
 import { decodePlan, encodePlan, planSolver, type SolverPlan } from "../circuits/solver.js";
 import { type Layout, readLayouts } from "../circuits/sources.js";
 import type { OnProgress } from "../prover/progress.js";
@@ -124,7 +125,16 @@ export async function makeKeys(options: MakeKeysOptions): Promise<KeyFolder> {
       const circuit = await cachedCircuit(layout, cache, signal);
       const name = (kind: string) => `${layout.name}.${kind}`;
       const [zkey, ckey] = [join(temporary, name("zkey")), join(temporary, name("ckey"))];
-      await (await setup(circuit.bytes, { shared, threads, signal })).writeTo(zkey, signal);
+      const key = await setup(circuit.bytes, { shared, threads, signal });
+      if (key.domainSize !== 2 ** layout.power) {
+        throw new CircuitError("the layout does not fill its domain", {
+          code: "CIRCUIT_SIZE",
+          where: layout.name,
+          expected: `more than 2^${layout.power - 1} rows`,
+          got: `${key.nConstraints + key.nPublic + 1} rows`,
+        });
+      }
+      await key.writeTo(zkey, signal);
       await (await createCommitmentKey(zkey, { threads, signal })).writeTo(ckey, signal);
       await writeFile(join(temporary, name("plan")), encodePlan(planSolver(circuit.r1cs)));
       keys.push(await exportChunkKey(zkey, ckey, { name: layout.name, layout: circuit.digest }, signal));

@@ -144,6 +144,7 @@ export class Engine {
   readonly #tlsSize: number;
   readonly #slots: Slot[] = [];
   readonly #batches: Batch[] = [];
+  readonly #watched = new Map<AbortSignal, { readonly batches: Set<Batch>; readonly listener: () => void }>();
   #limit: number;
   #closed: unknown;
   #closing: Promise<void> | undefined;
@@ -232,10 +233,6 @@ export class Engine {
       if (this.#closed !== undefined) return reject(this.#closed);
       if (signal?.aborted) return reject(signal.reason);
       if (tasks.length === 0) return resolve([]);
-      const onAbort = () => {
-        batch.failure ??= signal!.reason;
-        this.#settle(batch);
-      };
       const batch: Batch = {
         tasks,
         results: new Array(tasks.length),
@@ -245,16 +242,43 @@ export class Engine {
         running: 0,
         failure: undefined,
         finish: () => {
-          signal?.removeEventListener("abort", onAbort);
+          if (signal !== undefined) this.#unwatch(signal, batch);
           if (batch.failure !== undefined) reject(batch.failure);
           else resolve(batch.results);
         },
       };
-      signal?.addEventListener("abort", onAbort);
+      if (signal !== undefined) this.#watch(signal, batch);
       const at = this.#batches.findIndex((other) => other.priority > priority);
       this.#batches.splice(at < 0 ? this.#batches.length : at, 0, batch);
       this.#dispatch();
     });
+  }
+
+  /** One listener for each signal, however many batches it may end: Node warns of more than ten. */
+  #watch(signal: AbortSignal, batch: Batch): void {
+    let watched = this.#watched.get(signal);
+    if (watched === undefined) {
+      const batches = new Set<Batch>();
+      const listener = () => {
+        for (const ended of [...batches]) {
+          ended.failure ??= signal.reason;
+          this.#settle(ended);
+        }
+      };
+      watched = { batches, listener };
+      this.#watched.set(signal, watched);
+      signal.addEventListener("abort", listener);
+    }
+    watched.batches.add(batch);
+  }
+
+  #unwatch(signal: AbortSignal, batch: Batch): void {
+    const watched = this.#watched.get(signal);
+    if (watched === undefined) return;
+    watched.batches.delete(batch);
+    if (watched.batches.size > 0) return;
+    this.#watched.delete(signal);
+    signal.removeEventListener("abort", watched.listener);
   }
 
   /** Ends every thread and lets go of the memory; whatever runs rejects with `KEY_CLOSED`. */
