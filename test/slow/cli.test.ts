@@ -651,7 +651,7 @@ describe("usage", () => {
     const prove = ["groth16", "prove", circuit.zkey, circuit.witnesses[0]!, "p.json", "s.json"];
     for (const [args, message] of [
       [[], /Usage: chunkproof/],
-      [["prove"], /unknown command 'prove'/],
+      [["fullprove"], /unknown command 'fullprove'/],
       [["plonk"], /unknown command 'plonk'/],
       [["groth16"], /Usage: chunkproof groth16/],
       [["groth16", "contribute"], /unknown command 'contribute'/],
