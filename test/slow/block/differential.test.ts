@@ -1,4 +1,4 @@
-/** Thousands of random programs in blocks under `check`, against the real EVM. */
+/** More than a thousand random programs in blocks under `check`, against the real EVM. */
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -15,7 +15,7 @@ it("random blocks check, and do what the EVM does", { timeout: 900_000 }, async 
       validateTrace(run.trace);
       rows += (await expectHonest(run, { sample: 8 })).rows;
     }),
-    { numRuns: 800, seed: seedOf("random blocks") },
+    { numRuns: 400, seed: seedOf("random blocks") },
   );
   expect(rows).toBeGreaterThan(80_000);
 });
@@ -35,7 +35,7 @@ it("programs of any bytes check, if the trace is accepted at all", { timeout: 90
       accepted++;
       await expectHonest(run);
     }),
-    { numRuns: 1_500, seed: seedOf("any bytes") },
+    { numRuns: 1_000, seed: seedOf("any bytes") },
   );
   expect(accepted).toBeGreaterThan(50);
 });
