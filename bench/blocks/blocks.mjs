@@ -300,7 +300,9 @@ export function summary(/** @type {any[]} */ rows) {
         ...[block.verify, block.native, block.perChunk, block.execution].map(short),
       ]),
     ),
-    "Stages are wall-clock, but for `solve`: the sum over all chunks, within the time of `prove`. Native: `verifyBlock` less",
-    "the chunk proofs. A chunk: its share of a batch.",
+    [
+      "Stages are wall-clock, but for `solve`: the sum over all chunks, within the time of `prove`. Native: `verifyBlock` less",
+      "the chunk proofs. A chunk: its share of a batch.",
+    ].join("\n"),
   ].join("\n\n");
 }
