@@ -19,7 +19,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedCircuit, circuitDigest, sha256 } from "../circuits/cache.js";
-import { CircuitError } from "../circuits/errors.js";
+import { CircuitError, SolverError } from "../circuits/errors.js";
 import { decodePlan, encodePlan, planSolver, type SolverPlan } from "../circuits/solver.js";
 import { type Layout, readLayouts } from "../circuits/sources.js";
 import type { OnProgress } from "../prover/progress.js";
@@ -52,7 +52,7 @@ export interface KeyFolder {
   readonly layouts: readonly LayoutFiles[];
   /** The set, checked and prepared; development keys are accepted. @throws VerifierError when the set is refused. */
   parsed(): KeySet;
-  /** @throws SolverError when the file is damaged. */
+  /** @throws KeysError `KEYS_DAMAGED` */
   plan(index: number): Promise<SolverPlan>;
 }
 
@@ -105,6 +105,7 @@ export async function makeKeys(options: MakeKeysOptions): Promise<KeyFolder> {
   const path = folderOf(cache, digest);
   if (existsSync(path)) return openKeys(path, { digest });
   await mkdir(join(cache, "keys"), { recursive: true });
+  await cleanKeys(cache);
   const temporary = join(cache, "keys", `.${digest.slice(0, 24)}-${process.pid}-${randomUUID().slice(0, 8)}`);
   await mkdir(temporary);
   try {
@@ -224,7 +225,15 @@ export async function openKeys(path: string, options: OpenKeysOptions = {}): Pro
       parsed ??= parseKeySet(keySet, { allowInsecure: true });
       return parsed;
     },
-    plan: async (index) => decodePlan(new Uint8Array(await readFile(layouts[index]!.plan))),
+    plan: async (index) => {
+      const file = layouts[index]!.plan;
+      try {
+        return decodePlan(new Uint8Array(await readFile(file)));
+      } catch (cause) {
+        if (!(cause instanceof SolverError)) throw cause;
+        throw new KeysError(cause.message, { code: "KEYS_DAMAGED", where: file, cause });
+      }
+    },
   };
 }
 
@@ -279,10 +288,21 @@ async function readManifest(path: string): Promise<Manifest> {
   return { format, digest, layouts, files };
 }
 
-/** Removes what interrupted runs left in the cache. Call it only when no other process makes keys there. */
+/** Whether a process is there; one that may not be signalled is. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Removes what killed processes left in the cache: incomplete folders whose maker is gone. `makeKeys` does so first. */
 export async function cleanKeys(cache: string): Promise<void> {
   const folder = join(cache, "keys");
   for (const name of await readdir(folder).catch(() => [])) {
-    if (name.startsWith(".")) await rm(join(folder, name), { recursive: true, force: true });
+    const maker = /^\.[0-9a-f]+-(\d+)-[0-9a-f]+$/.exec(name)?.[1];
+    if (maker !== undefined && !isAlive(Number(maker))) await rm(join(folder, name), { recursive: true, force: true });
   }
 }

@@ -57,14 +57,20 @@ export interface ProveChunkOptions extends ProveOptions {
   readonly commitment?: Commitment | undefined;
 }
 
+/** IC_i and σ·IC_i of the columns, by wire. @internal */
+export interface ColumnBases {
+  readonly ic: Bases;
+  readonly sigma: Bases;
+}
+
 /** A proving key with its commitment key, in the memory of one engine. Work with the same key runs one after the other. */
 export class CommittedKey extends LoadedKey {
   /** Number of columns. */
   readonly nCommitted: number;
   /** Number of public signals in front of them. */
   readonly nStatement: number;
-  /** IC_i and σ·IC_i of the columns, by wire. @internal */
-  readonly columns: { readonly ic: Bases; readonly sigma: Bases };
+  /** @internal */
+  readonly columns: ColumnBases;
   readonly #prepared: PreparedChunkKey;
 
   /** @internal */
@@ -74,7 +80,7 @@ export class CommittedKey extends LoadedKey {
     { nStatement, nCommitted }: CkeyHeader,
     engine: Engine,
     memory: KeyMemory,
-    columns: CommittedKey["columns"],
+    columns: ColumnBases,
     prepared: PreparedChunkKey,
   ) {
     super(name, header, engine, memory);
@@ -133,8 +139,8 @@ export function committedIC(zkey: ZkeyFile, { nStatement, nCommitted }: Pick<Cke
   };
 }
 
-/** Both points of each column. @throws FormatError `POINT_INVALID`, `POINT_AT_INFINITY`. */
-export async function loadColumns(job: LoadJob, zkey: ZkeyFile, ckey: CkeyFile): Promise<CommittedKey["columns"]> {
+/** Both points of each column. @internal @throws FormatError `POINT_INVALID`, `POINT_AT_INFINITY`. */
+export async function loadColumns(job: LoadJob, zkey: ZkeyFile, ckey: CkeyFile): Promise<ColumnBases> {
   const { nCommitted, nStatement } = ckey.header;
   const ranges = {
     ic: committedIC(zkey, ckey.header),

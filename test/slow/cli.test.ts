@@ -853,7 +853,17 @@ describe("the package", () => {
     const source = `
       import { loadProvingKey, prove, type ProvingKey } from "chunkproof/prover";
       import { DEVELOPMENT_WARNING, setup, type SetupResult } from "chunkproof/setup";
-      import { parseVerifyingKey, verify, verifyBatch } from "chunkproof/verifier";
+      import { parseKeySet, parseVerifyingKey, verify, verifyBatch, verifyBlock, type BlockState } from "chunkproof/verifier";
+      import { BlockProver } from "chunkproof/block";
+      import { makeKeys } from "chunkproof/keys";
+      import { decodeTrace, type Trace } from "chunkproof/trace";
+      export async function block(bytes: Uint8Array, state: BlockState): Promise<boolean> {
+        const trace: Trace = decodeTrace(bytes);
+        const folder = await makeKeys({ cache: "cache" });
+        const { bytes: proof } = await new BlockProver(folder, { threads: 2 }).prove(trace);
+        const keys = parseKeySet(folder.keySet, { allowInsecure: true });
+        return (await verifyBlock(proof, { state, keys, chainId: trace.chainId })).valid;
+      }
       export async function use(): Promise<boolean> {
         const made: SetupResult = await setup("c.r1cs");
         const key: ProvingKey = await loadProvingKey("c.zkey", { threads: 2 });

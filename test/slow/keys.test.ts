@@ -149,15 +149,17 @@ describe("an interruption", () => {
     expect(await names(join(cache, "circuits"))).toEqual([]);
   });
 
-  test("that nothing could be done about is swept up", async () => {
+  test("of a process that was killed is swept up", async () => {
     const cache = await freshCache();
-    const left = join(cache, "keys", `.${made.digest.slice(0, 24)}-1-abcdef`);
+    const left = join(cache, "keys", `.${made.digest.slice(0, 24)}-999999999-abcdef`);
+    const busy = `.${made.digest.slice(0, 24)}-${process.pid}-abcdef`;
+    await mkdir(join(cache, "keys", busy), { recursive: true });
     await mkdir(left, { recursive: true });
     await writeFile(join(left, "ends-8.zkey"), "half");
     expect(await findKeys(cache, SMALL)).toBeUndefined();
     await cp(made.path, join(cache, "keys", made.digest.slice(0, 24)), { recursive: true });
     await cleanKeys(cache);
-    expect(await names(join(cache, "keys"))).toEqual([made.digest.slice(0, 24)]);
+    expect(await names(join(cache, "keys"))).toEqual([busy, made.digest.slice(0, 24)]);
     expect((await findKeys(cache, SMALL))!.parsed().digest).toBe(made.parsed().digest);
     await cleanKeys(folder.path("nowhere"));
   });
