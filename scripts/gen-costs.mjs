@@ -8,7 +8,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { cachedCircuit, defaultCache } from "../dist/circuits/cache.js";
+import { cachedCircuit } from "../dist/circuits/cache.js";
 import { columnNames, columnsOf, readLayouts, rowNames, rowsOf } from "../dist/circuits/sources.js";
 
 const FILE = fileURLToPath(new URL("../docs/costs.md", import.meta.url));
@@ -42,7 +42,8 @@ function table(head, rows) {
 }
 const thousands = (n) => n.toLocaleString("en-US");
 
-const cache = defaultCache();
+// the repository's own, where the tests find them too
+const cache = fileURLToPath(new URL("../.cache", import.meta.url));
 const constraintsOf = async (layout) => (await cachedCircuit(layout, cache)).r1cs.header.nConstraints;
 
 /** What each further row of a template adds: what rows share, the powers of beta, is left out. */

@@ -37,7 +37,7 @@ export class RowCircuits {
   get(row: string): Promise<RowCircuit> {
     let circuit = this.#circuits.get(row);
     if (circuit === undefined) {
-      circuit = cachedCircuit({ name: `row-${row}`, power: 16, rows: { [row]: 1 } }, this.#cache).then(({ r1cs }) => ({
+      circuit = cachedCircuit({ name: `${row}-1`, power: 16, rows: { [row]: 1 } }, this.#cache).then(({ r1cs }) => ({
         r1cs,
         plan: planSolver(r1cs),
       }));
