@@ -198,6 +198,7 @@ export class BlockProver {
     const committing = this.#pool.run(
       jobs,
       async (key, i, own) => {
+        report("commit", i, 0);
         const result = await commit(key, writeValues(columns[i]!, columns[i]!.length), { signal: own });
         report("commit", i, 1);
         return result;

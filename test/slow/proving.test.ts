@@ -74,8 +74,10 @@ function expectOrderly(events: readonly BlockProgress[], names: readonly string[
   const proving = rest.findIndex(({ stage }) => stage === "prove");
   const commits = rest.slice(0, proving);
   // all commitments come before the challenges
-  expect(commits.every(({ stage, done }) => stage === "commit" && done === 1)).toBe(true);
-  expect(commits.map(({ chunk }) => chunk).sort()).toEqual(names.map((_, i) => i));
+  expect(commits.every(({ stage }) => stage === "commit")).toBe(true);
+  for (const i of names.keys()) {
+    expect(commits.filter(({ chunk }) => chunk === i).map(({ done }) => done)).toEqual([0, 1]);
+  }
   expect(rest.slice(proving).every(({ stage }) => stage === "prove")).toBe(true);
   for (const i of names.keys()) {
     const done = rest.slice(proving).flatMap((event) => (event.chunk === i ? [event.done] : []));
@@ -291,12 +293,12 @@ describe("damaged keys", () => {
   test("a file cut off, empty, or of another kind", async () => {
     for (const kind of ["zkey", "ckey", "plan"] as const) {
       const file = await original(kind);
-      const short = kind === "plan" ? "PLAN_MALFORMED" : "SOURCE_TRUNCATED";
+      const short = kind === "plan" ? "KEYS_DAMAGED" : "SOURCE_TRUNCATED";
       for (const length of [file.length - 1, file.length >> 1, 0]) {
         expect(await outcome(kind, file.subarray(0, length)), `${kind}: ${length} bytes`).toBe(short);
       }
       const other = await original(kind === "plan" ? "zkey" : "plan");
-      expect(await outcome(kind, other), kind).toBe(kind === "plan" ? "PLAN_MALFORMED" : "BINFILE_MAGIC");
+      expect(await outcome(kind, other), kind).toBe(kind === "plan" ? "KEYS_DAMAGED" : "BINFILE_MAGIC");
     }
   });
 
@@ -344,7 +346,7 @@ describe("damaged keys", () => {
     const plan = await original("plan");
     for (const share of [0.1, 0.5, 0.999]) {
       const flipped = flipBit(plan, Math.floor(plan.length * share), 3);
-      expect(await outcome("plan", flipped), `at ${share}`).toBe("PLAN_DIGEST");
+      expect(await outcome("plan", flipped), `at ${share}`).toBe("KEYS_DAMAGED");
     }
   });
 
