@@ -7,6 +7,8 @@ const resolve = { alias: { "#platform": fileURLToPath(new URL("src/platform/node
 // Two projects so that the quick part can be run alone: whole proofs, keys, processes and browsers live under test/slow.
 export default defineConfig({
   test: {
+    // the default leaves a core free, which is half of a machine with two
+    maxWorkers: "100%",
     projects: [
       {
         resolve,

@@ -66,7 +66,7 @@ describe("random blocks", () => {
         validateTrace(run.trace);
         rows += (await expectHonest(run, { sample: 16 })).rows;
       }),
-      { numRuns: 80, seed: seedOf("random blocks") },
+      { numRuns: 40, seed: seedOf("random blocks") },
     );
     // 80 blocks of some 190
     expect(rows).toBeGreaterThan(5_000);
@@ -87,7 +87,7 @@ describe("random blocks", () => {
         accepted++;
         await expectHonest(run, { sample: 4 });
       }),
-      { numRuns: 100, seed: seedOf("any bytes") },
+      { numRuns: 50, seed: seedOf("any bytes") },
     );
     expect(accepted).toBeGreaterThan(5);
   });
