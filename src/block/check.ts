@@ -8,8 +8,9 @@
 import { cachedCircuit } from "../circuits/cache.js";
 import { checkWitness } from "../circuits/check.js";
 import { SolverError } from "../circuits/errors.js";
+import { mod } from "../circuits/linear.js";
 import { planSolver, type SolverPlan, solve } from "../circuits/solver.js";
-import { FR_MODULUS, readBigintLE } from "../formats/bn254.js";
+import { readBigintLE } from "../formats/bn254.js";
 import type { R1cs } from "../formats/r1cs.js";
 import type { OnProgress } from "../prover/progress.js";
 import { randomScalar } from "../prover/random.js";
@@ -83,8 +84,6 @@ export interface CheckReport {
   readonly messages: number;
 }
 
-const canonical = (x: bigint): bigint => ((x % FR_MODULUS) + FR_MODULUS) % FR_MODULUS;
-
 interface Net {
   readonly message: Message;
   net: bigint;
@@ -113,7 +112,7 @@ export async function checkRows(
     for (const message of list) {
       if (message.multiplicity === 0n) continue;
       messages++;
-      const key = `${message.tag} ${message.coordinates.map(canonical).join()}`;
+      const key = `${message.tag} ${message.coordinates.map(mod).join()}`;
       const entry = nets.get(key) ?? { message, net: 0n, by: [] };
       entry.net += message.multiplicity;
       if (entry.by.length < NAMED) entry.by.push(by);
@@ -140,7 +139,7 @@ export async function checkRows(
   onProgress?.({ stage: "check", done, total });
   post(native, "verifier");
   const unmatched = [...nets.values()]
-    .filter(({ net }) => canonical(net) !== 0n)
+    .filter(({ net }) => mod(net) !== 0n)
     .map(({ message, net, by }) => ({ tag: message.tag, fields: fieldsOf(message), net, by }));
   return { faults, unmatched, rows: total, messages };
 }
@@ -154,7 +153,7 @@ export function checkRow(
   const challenges = { alpha: randomScalar(), beta: randomScalar() };
   let witness: Uint8Array;
   try {
-    witness = solve(plan, [challenges.alpha, challenges.beta, ...columns.map(canonical)]);
+    witness = solve(plan, [challenges.alpha, challenges.beta, ...columns.map(mod)]);
   } catch (error) {
     if (error instanceof SolverError && error.code === "SOLVER_DIVISION_BY_ZERO") return "division by zero";
     throw error;

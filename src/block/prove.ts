@@ -4,7 +4,7 @@
  * @module
  */
 
-import { writeValues } from "../circuits/linear.js";
+import { mod, writeValues } from "../circuits/linear.js";
 import { type SolverPlan, solve } from "../circuits/solver.js";
 import type { Layout } from "../circuits/sources.js";
 import { ProverError } from "../errors.js";
@@ -24,7 +24,7 @@ import { fromHex } from "../verifier/ethereum/words.js";
 import type { KeySet } from "../verifier/keyset.js";
 import { challenges as drawChallenges } from "../verifier/transcript.js";
 import { assemble, blockRows } from "./assemble.js";
-import { type Chunk, countRequests, fillColumns } from "./chunks.js";
+import { countRequests, fillColumns } from "./chunks.js";
 import { layoutCost } from "./costs.js";
 import { BlockError } from "./errors.js";
 import { Counter } from "./lookups.js";
@@ -82,11 +82,6 @@ const COLUMN = 32;
 
 /** Lets timers and messages in between two pieces of synchronous work. */
 const breathe = () => new Promise((resolve) => setImmediate(resolve));
-
-/** Columns in [0, r). */
-function canonicalColumns({ columns }: Chunk): bigint[] {
-  return columns.map((x) => (x >= 0n && x < FR_MODULUS ? x : ((x % FR_MODULUS) + FR_MODULUS) % FR_MODULUS));
-}
 
 /** Chunks in the order of the key set. */
 function planned(rows: ReturnType<typeof blockRows>["rows"], layouts: readonly Layout[]): Layout[] {
@@ -190,7 +185,7 @@ export class BlockProver {
     onProgress?.({ stage: "planned", steps: built.steps, rows, chunks: names });
 
     const jobs = layouts.map((layout) => ({ key: all.indexOf(layout), cost: layoutCost(layout) }));
-    const columns = chunks.map(canonicalColumns);
+    const columns = chunks.map((chunk) => chunk.columns.map(mod));
     const report = (stage: "commit" | "prove", chunk: number, done: number) => onProgress?.({ stage, chunk, done });
     lap("rows");
     // while the threads commit to the columns, the claims are completed here; a block that is refused then ends both

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { transactionOf } from "./journal.js";
 import type { Machine } from "./machine.js";
 import { give, inRange, REGISTERS, rowTemplate, step } from "./row.js";
 
@@ -14,7 +15,7 @@ export const txenv = rowTemplate({
     const { clk, ctx, sp, gas, n, T, hi, lo, act } = c;
     return [
       ...step(c, act, { sp: sp + 1n, gas: gas - 2n }, { class: 0x32n, n }),
-      give("CTX", { ctx, field: 0x100n, hi: 0n, lo: T }, act),
+      transactionOf(ctx, T, act),
       give("TXENV", { T, field: n, hi, lo }, act),
       give("STACK", { t: 16n * clk + 2n, ctx, index: sp, hi, lo }, act),
       inRange(10, sp),

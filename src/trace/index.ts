@@ -14,6 +14,7 @@
  */
 
 export { ChunkproofError } from "../verifier/errors.js";
+export { blobBaseFee } from "../verifier/ethereum/header.js";
 export { assemble } from "./assembler.js";
 export { TraceError, type TraceErrorCode, type TraceErrorDetails } from "./errors.js";
 export {
@@ -56,7 +57,6 @@ export {
   type TransactionFields,
 } from "./transaction.js";
 export {
-  blobBaseFee,
   memoryGas,
   type Replay,
   type ReplayedAccount,

@@ -12,6 +12,7 @@
  */
 
 import { keccak_256 } from "@noble/hashes/sha3.js";
+import { blobBaseFee } from "../verifier/ethereum/header.js";
 import { TraceError, type TraceErrorCode } from "./errors.js";
 import { checkTrace, MAX_STACK, type Trace, type TraceHeader, type TraceStep } from "./format.js";
 import { jumpDestinations, mnemonic, OP, OPCODES } from "./opcodes.js";
@@ -643,15 +644,4 @@ export function sstoreGas(original: bigint, current: bigint, value: bigint): { c
   }
   if (value === original) refund += (original === 0n ? SSTORE_SET : SSTORE_RESET) - WARM_READ;
   return { cost: WARM_READ, refund };
-}
-
-/** EIP-4844's `fake_exponential(1, excess, fraction)` at Cancun, for `excessBlobGas` up to `177 · 3338477`. */
-export function blobBaseFee(excessBlobGas: bigint): bigint {
-  let output = 0n;
-  let term = BLOB_FEE_FRACTION;
-  for (let i = 1n; term > 0n; i++) {
-    output += term;
-    term = (term * excessBlobGas) / (BLOB_FEE_FRACTION * i);
-  }
-  return output / BLOB_FEE_FRACTION;
 }

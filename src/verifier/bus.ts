@@ -10,6 +10,7 @@
  * @module
  */
 
+import { bn254 } from "@noble/curves/bn254.js";
 import { VerifierError } from "./errors.js";
 import { FR_MODULUS } from "./fq2.js";
 import { COORDINATES, type MessageFields, TAGS, type TagName } from "./tags.generated.js";
@@ -68,17 +69,6 @@ export function denominator({ tag, coordinates }: Message, alpha: bigint, powers
   return mod(f);
 }
 
-/** Inverse of a non-zero element. */
-function inverse(a: bigint): bigint {
-  let [r0, r1, s0, s1] = [FR_MODULUS, a, 0n, 1n];
-  while (r1 !== 0n) {
-    const q = r0 / r1;
-    [r0, r1] = [r1, r0 - q * r1];
-    [s0, s1] = [s1, s0 - q * s1];
-  }
-  return mod(s0);
-}
-
 /**
  * `Σ multiplicity / (alpha + fingerprint)` with one inversion.
  *
@@ -98,7 +88,7 @@ export function busSum(messages: readonly Message[], { alpha, beta }: Challenges
     prefixes.push(product);
     product = (product * d) % FR_MODULUS;
   }
-  let inverted = inverse(product);
+  let inverted = bn254.fields.Fr.inv(product);
   let sum = 0n;
   for (let i = messages.length - 1; i >= 0; i--) {
     sum += ((inverted * prefixes[i]!) % FR_MODULUS) * messages[i]!.multiplicity;
