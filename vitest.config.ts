@@ -12,13 +12,20 @@ export default defineConfig({
     projects: [
       {
         resolve,
-        test: { name: "quick", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: {
+          name: "quick",
+          include: ["test/unit/**/*.test.ts"],
+          setupFiles: ["test/support/seed.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         resolve,
         test: {
           name: "slow",
           include: ["test/slow/**/*.test.ts"],
+          setupFiles: ["test/support/seed.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // these tests use every core themselves

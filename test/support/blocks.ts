@@ -30,6 +30,7 @@ import { keccak, wordToHex } from "../../src/verifier/ethereum/words.js";
 import { TAGS, type TagName } from "../../src/verifier/tags.generated.js";
 import { ROOT } from "./circuits.js";
 import { program, word } from "./contracts.js";
+import { SEED } from "./seed.js";
 
 /** Where the tests' circuits are compiled to. */
 export const CACHE = join(ROOT, ".cache");
@@ -554,9 +555,8 @@ export function randomBlock(): fc.Arbitrary<RandomBlock> {
 
 const NOBODY = `0x${"77".repeat(20)}`;
 
-/** The seed of a run: a new one each time, printed, so that a failure can be seen again; or the one of `SEED`. */
+/** The seed of a test, printed, so that a failure can be seen again. */
 export function seedOf(name: string): number {
-  const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
-  console.log(`${name}: SEED=${seed}`);
-  return seed;
+  console.log(`${name}: SEED=${SEED}`);
+  return SEED;
 }
