@@ -65,13 +65,19 @@ export interface Frame {
   /** The transaction, from 1. */
   readonly T: bigint;
   readonly code: Code;
+  /** The code's position in the block's list of codes. */
+  readonly codeId: bigint;
   /** The account that the code runs as. */
   readonly address: bigint;
-  readonly calldata: { readonly ctx: bigint; readonly length: bigint };
+  readonly calldata: Uint8Array;
   /** Words of CTX, TXENV and ENV by field, which is the opcode that reads them. */
   readonly context: ReadonlyMap<number, bigint>;
   readonly txenv: ReadonlyMap<number, bigint>;
   readonly env: ReadonlyMap<number, bigint>;
+  /** Hash of one of the 256 blocks before this one. */
+  blockHash(n: bigint): bigint;
+  /** A code by its hash: its position in the block's list, and its bytes. */
+  codeOf(hash: bigint): { readonly id: bigint; readonly bytes: Uint8Array };
 }
 
 type Assign<R> = (m: Machine, frame: Frame, n: number) => R;

@@ -36,9 +36,17 @@ interface Live {
 /** Rows by the name of their template. */
 export type Rows = Map<string, { readonly template: RowTemplate; readonly columns: bigint[][] }>;
 
+/** Bytes that the verifier hashes for a row. */
+export interface KeccakClaim {
+  readonly clk: bigint;
+  readonly data: Uint8Array;
+}
+
 /** See the module. */
 export class Machine {
   readonly rows: Rows = new Map();
+  /** Claims of KECCAK256, in the order of their rows. */
+  readonly keccaks: KeccakClaim[] = [];
   readonly #cells = new Map<CellTag, Map<string, Live>>();
   #registers: Registers;
 

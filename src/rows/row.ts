@@ -74,7 +74,7 @@ export function step(at: Registers, act: bigint, next: Next, fetch: Fetch): Mess
 }
 
 /** `InRange` of `bus.circom`. */
-export function inRange(bits: 4 | 5 | 9 | 10 | 16, value: bigint): Message {
+export function inRange(bits: 4 | 5 | 8 | 9 | 10 | 16, value: bigint): Message {
   return message(`RANGE_${bits}`, { value });
 }
 
