@@ -303,23 +303,31 @@ function arrayOf(place: Place, value: unknown): readonly unknown[] {
   throw place.fault("not an array", { expected: "array", got: describe(value) });
 }
 
-/** A list in its own order. */
-export function list<T>(item: Codec<T>): Codec<readonly T[]> {
+/** A list in its own order, of `most` items or fewer. */
+export function list<T>(item: Codec<T>, most = Number.POSITIVE_INFINITY): Codec<readonly T[]> {
+  const within = (place: Place, length: number): void => {
+    if (length > most)
+      throw place.fault("too many", { expected: `at most ${most}`, got: String(length) }, "CLAIM_RANGE");
+  };
   return {
     write(out, value) {
-      arrayOf(out, value);
+      within(out, arrayOf(out, value).length);
       out.varint(BigInt(value.length));
       for (let i = 0; i < value.length; i++) out.path.inside(i, () => item.write(out, value[i]!));
     },
     read(from) {
       const values: T[] = [];
       const count = from.count();
+      within(from, count);
       for (let i = 0; i < count; i++) values.push(from.path.inside(i, () => item.read(from)));
       return values;
     },
     toJson: (value) => value.map(item.toJson),
-    fromJson: (place, json) =>
-      arrayOf(place, json).map((entry, i) => place.path.inside(i, () => item.fromJson(place, entry))),
+    fromJson(place, json) {
+      const entries = arrayOf(place, json);
+      within(place, entries.length);
+      return entries.map((entry, i) => place.path.inside(i, () => item.fromJson(place, entry)));
+    },
   };
 }
 
