@@ -12,7 +12,7 @@ import type { CellFields, CellTag, Machine, Taken } from "./machine.js";
 import { give, type Registers, stateOf, take } from "./row.js";
 
 /** Which cells a journal entry is about. */
-export const SPACE = { STORAGE: 1n, BALANCE: 2n, ACCOUNT: 3n } as const;
+export const SPACE = { STORAGE: 1n, BALANCE: 2n, ACCOUNT: 3n, TRANSIENT: 4n, LOG: 5n } as const;
 
 /** Fields of CTX that rows with side effects ask for. */
 export const CTX_FIELD = { ADDRESS: 0x30n, T: FIELD_T } as const;
@@ -29,7 +29,9 @@ export interface Frame {
 export const cellKey = {
   /** STORAGE of a slot. */
   storage: (address: bigint, slot: bigint): string => `${address}:${slot}`,
-  /** BALANCE (and what else there is one of for each account). */
+  /** TRANSIENT of a slot. */
+  transient: (address: bigint, slot: bigint): string => `${address}:${slot}`,
+  /** ACCOUNT, BALANCE, NONCE. */
   account: (address: bigint): string => `${address}`,
   /** JRN, REFUND, LOGS of a transaction. */
   transaction: (T: bigint): string => `${T}`,
