@@ -1,4 +1,4 @@
-// Memory as rows use it: its growth and what that costs, aligned words, slices.
+// Memory as rows use it: its growth and what that costs, aligned words, slices, chains that read and write bytes.
 //
 // Live words are MEMORY(ctx, index; hi, lo; t). A word begins as zero, sent by an expand row, once: the frame's msize, which
 // is in STATE, says how many there are. So MEMORY(ctx, i) can be taken only at integers 0 <= i < msize.
@@ -78,15 +78,33 @@ template Aligned() {
     y <== offset.y + memory.y;
 }
 
-// What RETURN and REVERT have in common: pops offset, then size, at port 1, and grows the memory to the slice's end. A size
-// of 0 makes the offset irrelevant and grows nothing; another size needs an offset below 2^128 (beyond that, as with any
-// size from 2^128 on, the gas of no frame suffices).
+// Where the bytes of an operation lie: `size` of them from an offset on. `some` = (size != 0). Without bytes the offset is
+// irrelevant, and start is 0. With bytes it has to be below 2^128 (beyond that the gas of no frame suffices).
 //
-// `reach` is the number of words up to the slice's end: 32*reach = offset + size + pad, pad asked of RANGE_5 (size 0:
-// 32*reach = pad). offset, size < 2^128 by whoever pushed them, so the right side is an integer below 2^130. words - reach is
-// below 2^32 (RANGE_16 twice, upper half `spareHigh`) and words below 2^20 by MEMGAS: so reach is from -2^32 to 2^20 in
-// the field, where only the integer (offset + size + pad)/32 = ceil((offset + size)/32) makes the two sides equal. And
-// words >= reach, which Expansion leaves to show.
+// `reach` is the number of words up to the last byte's: 32*reach = start + size + pad, pad asked of RANGE_5. offset, size <
+// 2^128 by whoever pushed them, so the right side is an integer below 2^130. That reach is an integer is for who uses this
+// template to see to; then it is ceil((start + size)/32), and 0 without bytes.
+template Span() {
+    signal input alpha;
+    signal input b[17];
+    signal input some, offsetHi, offsetLo, size, reach;
+    signal output start, pad;
+    signal output y;
+
+    some * offsetHi === 0;
+    start <== some * offsetLo;
+    pad <== 32 * reach - start - size;
+    component range = InRange(RANGE_5());
+    range.alpha <== alpha; range.b <== b; range.value <== pad;
+    y <== range.y;
+}
+
+// What RETURN and REVERT have in common: pops offset, then size, at port 1, and grows the memory to the slice's end. A size
+// of 0 makes the offset irrelevant and grows nothing; another size needs an offset below 2^128: see Span.
+//
+// words - reach is below 2^32 (RANGE_16 twice, upper half `spareHigh`) and words below 2^20 by MEMGAS: so reach is from -2^32
+// to 2^20 in the field, where only the integer (start + size + pad)/32 = ceil((start + size)/32) makes the two sides of Span's
+// equation equal. And words >= reach, which Expansion leaves to show.
 template Slice() {
     signal input alpha;
     signal input b[17];
@@ -100,8 +118,39 @@ template Slice() {
 
     component empty = IsZero();
     empty.x <== size;
-    (1 - empty.z) * offsetHi === 0;
-    signal start <== (1 - empty.z) * offsetLo;
+    component span = Span();
+    span.alpha <== alpha; span.b <== b; span.some <== 1 - empty.z;
+    span.offsetHi <== offsetHi; span.offsetLo <== offsetLo; span.size <== size; span.reach <== reach;
+
+    component popped = Operands();
+    popped.alpha <== alpha; popped.b <== b; popped.act <== act; popped.clk <== clk;
+    popped.pCtx <== pCtx; popped.pSp <== pSp;
+    popped.offsetHi <== offsetHi; popped.offsetLo <== offsetLo; popped.offsetOld <== offsetOld;
+    popped.offsetHigh <== offsetHigh;
+    popped.size <== size; popped.sizeOld <== sizeOld; popped.sizeHigh <== sizeHigh;
+
+    component spare = InRange32();
+    spare.alpha <== alpha; spare.b <== b; spare.value <== words - reach; spare.high <== spareHigh;
+
+    component memory = Expansion();
+    memory.alpha <== alpha; memory.b <== b; memory.act <== act; memory.clk <== clk;
+    memory.pCtx <== pCtx; memory.pMsize <== pMsize;
+    memory.msize <== msize; memory.reach <== reach; memory.words <== words; memory.cost0 <== cost0;
+    memory.cost1 <== cost1;
+    pWords <== memory.pWords;
+    pCost <== memory.pCost;
+
+    y <== span.y + popped.y + spare.y + memory.y;
+}
+
+// Pops offset, then size, whose upper half is 0, at port 1.
+template Operands() {
+    signal input alpha;
+    signal input b[17];
+    signal input act, clk;
+    signal input pCtx, pSp;
+    signal input offsetHi, offsetLo, offsetOld, offsetHigh, size, sizeOld, sizeHigh;
+    signal output y;
 
     component word = Word();
     word.b <== b; word.hi <== offsetHi; word.lo <== offsetLo;
@@ -115,19 +164,93 @@ template Slice() {
     length.alpha <== alpha; length.b <== b; length.act <== act; length.tOld <== sizeOld; length.now <== 16 * clk + 1;
     length.high <== sizeHigh;
     length.cell <== pCtx + pSp - 2 * b[4] + pSize;
+    y <== offset.y + length.y;
+}
 
-    component pad = InRange(RANGE_5());
-    pad.alpha <== alpha; pad.b <== b; pad.value <== 32 * reach - start - size;
-    component spare = InRange32();
-    spare.alpha <== alpha; spare.b <== b; spare.value <== words - reach; spare.high <== spareHigh;
+// Reads the `size` bytes from `start` on, as Span has them, by a chain of read rows: sends the token READ that begins it and
+// receives the one that ends it.
+//
+// start = 32*first - q with q of RANGE_5, so that first = ceil(start/32) and the chain's shift is r = 32 - q, in 1..32: the
+// number of bytes from start to the next multiple of 32. n is the number of words that come out: 32*n - size of RANGE_5, the
+// last word's bytes are m = 32 - (32*n - size). If r = 32 the chain begins at word k = first and output i = 0; else at k = first
+// - 1 and i = -1, whose row only carries r bytes over to the next. It ends with k = reach, i = n, nothing carried.
+//
+// A chain of i -> i + 1 shows that n - i is the number of its rows, an integer. So with bytes, n = ceil(size/32) >= 1. Its rows
+// take live words of memory at k, all of them but perhaps the last: with n >= 1 rows at r = 32 and n + 1 at another r, the
+// first takes its word unless there is one row only, r = 32, nothing taken, k = first = reach: then 32*reach - start = 0 <
+// size. So first and reach are integers, Span's and this equation are among integers, and the words of memory up to reach -
+// 1 are there: words >= reach, which Expansion leaves to show. And reach - k says how many words the rows take: the last row
+// takes one if bytes of it are wanted, and only then.
+//
+// Without bytes (start = 0) both tokens are the same and cancel: n, first and reach are some x/32 with x < 32, and from
+// one token to the other there is a chain only from 0 to 0, without rows (one of a single row needs n = 0, i = -1, and either a
+// word at a fraction or reach = first - 1 < 0).
+template Reading(kind) {
+    signal input alpha;
+    signal input b[17];
+    signal input act, clk;
+    signal input pCtx;
+    signal input start, size, reach, first, n;
+    signal output y;
 
-    component memory = Expansion();
-    memory.alpha <== alpha; memory.b <== b; memory.act <== act; memory.clk <== clk;
-    memory.pCtx <== pCtx; memory.pMsize <== pMsize;
-    memory.msize <== msize; memory.reach <== reach; memory.words <== words; memory.cost0 <== cost0;
-    memory.cost1 <== cost1;
-    pWords <== memory.pWords;
-    pCost <== memory.pCost;
+    component offset = InRange(RANGE_5());
+    offset.alpha <== alpha; offset.b <== b; offset.value <== 32 * first - start;
+    component rest = InRange(RANGE_5());
+    rest.alpha <== alpha; rest.b <== b; rest.value <== 32 * n - size;
+    component whole = IsZero();
+    whole.x <== 32 * first - start;
 
-    y <== offset.y + length.y + pad.y + spare.y + memory.y;
+    signal pShift <== b[2] * (32 - 32 * first + start);
+    signal pEnd <== b[3] * n;
+    signal pLast <== b[11] * (32 - 32 * n + size);
+    signal pK <== b[4] * (first - 1 + whole.z);
+    signal pI <== b[8] * (whole.z - 1);
+    signal pReach <== b[4] * reach;
+    signal pN <== b[8] * n;
+    signal chain <== 16 * clk + pCtx + pShift + pEnd + pLast + kind * b[10] + READ() * b[16];
+
+    component begin = Fraction();
+    begin.alpha <== alpha; begin.m <== act; begin.f <== chain + pK + pI;
+    component end = Fraction();
+    end.alpha <== alpha; end.m <== act; end.f <== chain + pReach + pN;
+
+    y <== offset.y + rest.y + begin.y - end.y;
+}
+
+// Writes bytes of BUFFER to where Span has them, by a chain of write rows: sends the token WRITE that begins it and receives
+// the one that ends it. start and pad are those of Span.
+//
+// start = 32*first + r with r of RANGE_5: word `first` of memory is the first one that is written, from its byte r on, and
+// n = reach - first words are; in the last one, its first e = 32 - pad bytes.
+//
+// A chain of i -> i + 1 shows that n is the number of its rows, an integer: 32*n = r + size + pad, so with bytes n >= 1. Each
+// row takes the live word of memory at first + i: so first is an integer, reach too, and words >= reach, which Expansion
+// leaves to show.
+// Without bytes (start = 0, pad = 32*reach, r = -32*first) both tokens are the same and cancel where first = reach. A chain
+// with a row needs pad + r = 32, and takes a word at the fraction first = -r/32: there is none.
+template Writing() {
+    signal input alpha;
+    signal input b[17];
+    signal input act, clk;
+    signal input pCtx;
+    signal input start, pad, reach, first;
+    signal output y;
+
+    component offset = InRange(RANGE_5());
+    offset.alpha <== alpha; offset.b <== b; offset.value <== start - 32 * first;
+
+    signal pShift <== b[2] * (start - 32 * first);
+    signal pEnd <== b[3] * (reach - first);
+    signal pLast <== b[9] * (32 - pad);
+    signal pFirst <== b[4] * first;
+    signal pReach <== b[4] * reach;
+    signal pN <== b[8] * (reach - first);
+    signal chain <== 16 * clk + pCtx + pShift + pEnd + pLast + WRITE() * b[16];
+
+    component begin = Fraction();
+    begin.alpha <== alpha; begin.m <== act; begin.f <== chain + pFirst;
+    component end = Fraction();
+    end.alpha <== alpha; end.m <== act; end.f <== chain + pReach + pN;
+
+    y <== offset.y + begin.y - end.y;
 }

@@ -1,5 +1,6 @@
 /**
- * Memory as rows use it: what its growth costs, aligned words, slices. Mirrors the templates of `circuits/memory.circom`.
+ * Memory as rows use it: what its growth costs, aligned words, slices, chains that read and write bytes. Mirrors the
+ * templates of `circuits/memory.circom`.
  *
  * @module
  */
@@ -48,24 +49,85 @@ export function aligned(c: Registers & Aligned, act: bigint): Message[] {
   return [...take("STACK", offset, act, 16n * clk + 1n, offsetHigh), ...expansion(c, c, act)];
 }
 
-/** Columns of `Slice`. */
-export const SLICE = [
-  ...(["offsetHi", "offsetLo", "offsetOld", "offsetHigh", "size", "sizeOld", "sizeHigh"] as const),
-  ...(["reach", "words", "spareHigh", "cost0", "cost1"] as const),
+/** Columns of `Operands`. */
+export const OPERANDS = [
+  ...(["offsetHi", "offsetLo", "offsetOld", "offsetHigh"] as const),
+  ...(["size", "sizeOld", "sizeHigh"] as const),
 ] as const;
 
-/** `Slice` of `memory.circom`. */
-export function slice(c: Registers & Columns<(typeof SLICE)[number]>, act: bigint): Message[] {
-  const { clk, ctx, sp, size, reach, words } = c;
+type Operands = Columns<(typeof OPERANDS)[number]>;
+
+/** `Operands` of `memory.circom`. */
+export function operands(c: Registers & Operands, act: bigint): Message[] {
+  const { clk, ctx, sp, size } = c;
   const now = 16n * clk + 1n;
-  const start = (1n - isZero(size)) * c.offsetLo;
   const offset = { t: c.offsetOld, ctx, index: sp - 1n, hi: c.offsetHi, lo: c.offsetLo };
   return [
     ...take("STACK", offset, act, now, c.offsetHigh),
     ...take("STACK", { t: c.sizeOld, ctx, index: sp - 2n, hi: 0n, lo: size }, act, now, c.sizeHigh),
-    inRange(5, 32n * reach - start - size),
+  ];
+}
+
+/** `Span` of `memory.circom`: where `size` bytes start and how far before a multiple of 32 they end, and the message. */
+export function span(
+  size: bigint,
+  offsetLo: bigint,
+  reach: bigint,
+): { readonly start: bigint; readonly pad: bigint; readonly range: Message } {
+  const start = (1n - isZero(size)) * offsetLo;
+  const pad = 32n * reach - start - size;
+  return { start, pad, range: inRange(5, pad) };
+}
+
+/** Columns of `Slice`. */
+export const SLICE = [...OPERANDS, ...(["reach", "words", "spareHigh", "cost0", "cost1"] as const)] as const;
+
+/** `Slice` of `memory.circom`. */
+export function slice(c: Registers & Columns<(typeof SLICE)[number]>, act: bigint): Message[] {
+  const { size, offsetLo, reach, words } = c;
+  return [
+    ...operands(c, act),
+    span(size, offsetLo, reach).range,
     ...inRange32(words - reach, c.spareHigh),
     ...expansion(c, c, act),
+  ];
+}
+
+/** What a `read` row does with the words that it puts together. */
+export const READ_KIND = { BUFFER: 1n, CLAIMWORD: 2n, LOGDATA: 3n } as const;
+export type ReadKind = (typeof READ_KIND)[keyof typeof READ_KIND];
+
+/** `Reading` of `memory.circom`. */
+export function reading(
+  { clk, ctx }: Registers,
+  kind: ReadKind,
+  at: Columns<"start" | "size" | "reach" | "first" | "n">,
+  act: bigint,
+): Message[] {
+  const { start, size, reach, first, n } = at;
+  const [q, rest] = [32n * first - start, 32n * n - size];
+  const whole = isZero(q);
+  const token = { t: 16n * clk, ctx, shift: 32n - q, end: n, kind, m: 32n - rest, carryHi: 0n, carryLo: 0n };
+  return [
+    inRange(5, q),
+    inRange(5, rest),
+    message("READ", { ...token, k: first - 1n + whole, i: whole - 1n }, act),
+    received(message("READ", { ...token, k: reach, i: n }, act)),
+  ];
+}
+
+/** `Writing` of `memory.circom`. */
+export function writing(
+  { clk, ctx }: Registers,
+  { start, pad, reach, first }: Columns<"start" | "pad" | "reach" | "first">,
+  act: bigint,
+): Message[] {
+  const [shift, end] = [start - 32n * first, reach - first];
+  const token = { t: 16n * clk, ctx, shift, end, e: 32n - pad, carryHi: 0n, carryLo: 0n };
+  return [
+    inRange(5, shift),
+    message("WRITE", { ...token, j: first, i: 0n }, act),
+    received(message("WRITE", { ...token, j: reach, i: end }, act)),
   ];
 }
 
@@ -116,19 +178,33 @@ export function alignedIndex(m: Machine, offset: bigint): bigint {
   return offset / 32n;
 }
 
+/** Words of memory up to the end of `size` bytes at an offset; 0 for no bytes. */
+export function reachOf(offset: bigint, size: bigint): bigint {
+  return size === 0n ? 0n : (offset + size + 31n) / 32n;
+}
+
+/** Takes offset and size from the stack. Their values, and the columns of `Operands`. */
+export function takeOperands(m: Machine): { offset: bigint; size: bigint; operands: Operands } {
+  const offset = m.takeStack(1);
+  const size = m.takeStack(2);
+  return {
+    offset: offset.value,
+    size: size.value,
+    operands: {
+      ...{ offsetHi: offset.hi, offsetLo: offset.lo, offsetOld: offset.tOld, offsetHigh: offset.high },
+      ...{ size: size.value, sizeOld: size.tOld, sizeHigh: size.high },
+    },
+  };
+}
+
 /**
  * Takes offset and size from the stack, and grows the memory to the slice's end.
  *
  * @throws RowError `MEMORY_SIZE`
  */
 export function assignSlice(m: Machine): Columns<(typeof SLICE)[number]> {
-  const offset = m.takeStack(1);
-  const size = m.takeStack(2);
-  const reach = size.value === 0n ? 0n : (offset.value + size.value + 31n) / 32n;
+  const { offset, size, operands: popped } = takeOperands(m);
+  const reach = reachOf(offset, size);
   const growth = grow(m, reach);
-  return {
-    ...{ offsetHi: offset.hi, offsetLo: offset.lo, offsetOld: offset.tOld, offsetHigh: offset.high },
-    ...{ size: size.value, sizeOld: size.tOld, sizeHigh: size.high },
-    ...{ reach, spareHigh: (growth.words - reach) >> 16n, ...growth },
-  };
+  return { ...popped, reach, spareHigh: (growth.words - reach) >> 16n, ...growth };
 }
