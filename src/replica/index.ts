@@ -14,5 +14,5 @@
 
 export { ChunkproofError } from "../errors.js";
 export { ReplicaError } from "./errors.js";
-export { applyDiff, snapshotState } from "./snapshot.js";
+export { applyDiff, type ReplicaOptions, snapshotState } from "./snapshot.js";
 export { verifyOnSnapshot } from "./verify.js";

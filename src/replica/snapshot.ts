@@ -14,6 +14,15 @@ import { accountsAfter, accountsOf, changedAccounts } from "./account.js";
 import { ReplicaError } from "./errors.js";
 import { StateTries } from "./trie.js";
 
+/** What a replica knows beside its snapshot. */
+export interface ReplicaOptions {
+  /**
+   * Hashes of the blocks before the snapshot's, by number, for blocks in which BLOCKHASH looks further back than that: up to
+   * 255 of them. The snapshot's own is in it.
+   */
+  readonly blockHashes?: ReadonlyMap<bigint, bigint> | undefined;
+}
+
 /**
  * What `verifyBlock` asks of a replica, answered from a snapshot. The commitment is the state root, computed here from the
  * accounts and not taken from the file, and so is the root after a block.
@@ -21,7 +30,10 @@ import { StateTries } from "./trie.js";
  * @param snapshot must stay as it is while the state is in use.
  * @throws ReplicaError `SNAPSHOT_ROOT` unless the accounts make up the snapshot's root; `SNAPSHOT_ACCOUNT`
  */
-export async function snapshotState(snapshot: Snapshot): Promise<Required<BlockState>> {
+export async function snapshotState(
+  snapshot: Snapshot,
+  { blockHashes }: ReplicaOptions = {},
+): Promise<Required<BlockState>> {
   const accounts = accountsOf(snapshot);
   const storage = new Map([...accounts].map(([address, account]) => [address, new Map(account.storage)]));
   const codeHashes = new Map([...accounts].map(([address, { code }]) => [address, keccak(code)]));
@@ -43,6 +55,7 @@ export async function snapshotState(snapshot: Snapshot): Promise<Required<BlockS
       return { nonce: account.nonce, balance: account.balance, codeHash: codeHashes.get(address)! };
     },
     code: async (address) => accounts.get(address)?.code ?? new Uint8Array(0),
+    blockHash: async (number) => (number === snapshot.number ? BigInt(snapshot.blockHash) : blockHashes?.get(number)),
     slot: async (address, slot) => storage.get(address)?.get(slot) ?? 0n,
     postStateRoot: async (diff) => tries.rootWith(changedAccounts(accounts, diff).values()),
   };

@@ -10,7 +10,7 @@ import type { BlockProof } from "../verifier/encoding.js";
 import type { Header } from "../verifier/ethereum/header.js";
 import { wordToHex } from "../verifier/ethereum/words.js";
 import type { KeySet } from "../verifier/keyset.js";
-import { snapshotState } from "./snapshot.js";
+import { type ReplicaOptions, snapshotState } from "./snapshot.js";
 
 /** A snapshot says which block made it, which `verifyBlock` alone cannot know without that block's header. */
 function successionFaults({ number, blockHash }: Snapshot, header: Header): BlockFault[] {
@@ -41,8 +41,9 @@ export async function verifyOnSnapshot(
   proof: Uint8Array | BlockProof,
   snapshot: Snapshot,
   keys: KeySet,
+  options: ReplicaOptions = {},
 ): Promise<BlockValidity> {
-  const state = await snapshotState(snapshot);
+  const state = await snapshotState(snapshot, options);
   const validity = await verifyBlock(proof, { state, keys, chainId: snapshot.chainId });
   if (validity.header === undefined) return validity;
   const faults = successionFaults(snapshot, validity.header);

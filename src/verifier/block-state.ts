@@ -20,6 +20,11 @@ export interface BlockState {
   code(address: bigint): Promise<Uint8Array>;
   /** A word below 2^256; 0 for a slot that doesn't exist. */
   slot(address: bigint, slot: bigint): Promise<bigint>;
+  /**
+   * Hash of one of the 256 blocks before, the parent excepted, as BLOCKHASH gives it; undefined: not known here. Without it
+   * no block is accepted that looks further back than its parent.
+   */
+  blockHash?(number: bigint): Promise<bigint | undefined>;
   /** The root of the state with these changes, where the caller can compute it. */
   postStateRoot?(diff: StateDiff): Promise<bigint>;
 }
@@ -61,7 +66,8 @@ export async function readAccount(state: BlockState, address: bigint): Promise<S
 }
 
 /**
- * Reads what the cells and codes of a block are in the state. Both lists are bounded by the block's gas.
+ * Reads what the cells and codes of a block are in the state, and hashes of older blocks. All lists are bounded by the
+ * block's gas, the last one by 255.
  *
  * @throws VerifierError `STATE_INVALID` for a state that contradicts itself; what the state throws
  */
@@ -97,5 +103,16 @@ export async function readTouchedState(state: BlockState, outline: BoundaryOutli
     if (found !== hash) throw invalid("code and code hash differ", where, wordToHex(hash), wordToHex(found));
     codes.set(hash, code);
   }
-  return { accounts, slots, codes };
+
+  const blockHashes = new Map<bigint, bigint>();
+  for (const number of outline.ancestors) {
+    const found: unknown = await state.blockHash?.(number);
+    if (found === undefined) continue;
+    const where = `hash of block ${number}`;
+    const hash = numberOf(found, 256n, where);
+    // what stands for a block that BLOCKHASH doesn't know must not be taken for the hash of one that it does
+    if (hash === 0n) throw invalid("not the hash of a block", where, "a hash, or undefined", "0");
+    blockHashes.set(number, hash);
+  }
+  return { accounts, slots, codes, blockHashes };
 }

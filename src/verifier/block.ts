@@ -119,6 +119,11 @@ function checkOptions({ state, keys, chainId, parent }: VerifyBlockOptions): voi
   for (const name of ["commitment", "account", "code", "slot"] as const) {
     if (typeof state[name] !== "function") throw optionError(`state.${name}`, "function", state[name]);
   }
+  for (const name of ["blockHash", "postStateRoot"] as const) {
+    const method: unknown = state[name];
+    if (method === undefined || typeof method === "function") continue;
+    throw optionError(`state.${name}`, "function or undefined", method);
+  }
   openKeySet(keys);
   if (typeof chainId !== "bigint" || chainId < 0n || chainId >> 256n !== 0n) {
     throw optionError("chainId", "bigint below 2^256", chainId);
@@ -263,7 +268,8 @@ function checkChunks(proof: BlockProof, messages: readonly Message[], { keys, ch
  * form; header; transactions; pre-state and key set; what the proof claims, first alone, then with the state; the header
  * against the contents; chunk proofs and bus; the root of the state after the block, if `state` can compute it.
  *
- * A block on another state than the replica's is reported as `BLOCK_PRE_STATE`: that says nothing about the proof.
+ * A block on another state than the replica's is reported as `BLOCK_PRE_STATE`, one that asks for the hash of an older
+ * block which `state` doesn't know as `BLOCK_ANCESTRY`: that says nothing about the proof.
  *
  * @param proof from anywhere; no proof makes this throw
  * @throws VerifierError `OPTIONS_INVALID`, `KEYSET_MALFORMED`, `STATE_INVALID`, `RANDOMNESS_UNAVAILABLE`,

@@ -2,25 +2,31 @@
  * The verifier's side of the bus: everything that a replica contributes to a block itself, as one list of messages.
  *
  * BEGIN and END of each transaction are rows that run here instead of in a circuit, over live cells that the proof claims:
- * nonce, fees, warming, the value transfer, refunds. Beside them stand the touched cells (contents before the block from
- * the replica's own state, contents after it as claimed) and the entries of the lookup tables. The list is what the
+ * nonce, fees, warming, the value transfer, refunds. Between them stand the hashes that an execution asked for, computed
+ * here from the claimed bytes, and the logs that it left. Beside them stand the touched cells (contents before the block
+ * from the replica's own state, contents after it as claimed) and the entries of the lookup tables. The list is what the
  * transcript hashes, verbatim, and what the sum over the bus is taken of; there is no other way onto it.
  *
  * Transaction T, from 1, begins at clk s and ends at clk e; t = 16·clk + port.
  *
  * | clk | port | what happens                                                                                    |
  * | --- | ---- | ----------------------------------------------------------------------------------------------- |
- * | s   | 0    | the sender pays for all its gas, its nonce goes up; calldata is written                          |
- * | s   | 1    | sender, recipient, coinbase and access list are warmed, each account and slot once               |
+ * | s   | 0    | the sender pays for all its gas, its nonce goes up                                               |
+ * | s   | 1    | sender, recipient, coinbase, access list and precompiles are warmed, each account and slot once  |
  * | s   | 2    | the value leaves the sender                                                                      |
  * | s   | 3    | the value reaches the recipient; with code there: journal and counters are opened, rows start    |
- * | e   | 0    | journal and counters are closed                                                                  |
+ * | e   | 0    | journal and counters are closed, logs are taken                                                  |
  * | e   | 1    | the sender gets back unused gas and refund                                                       |
  * | e   | 2    | the coinbase gets the priority fees                                                              |
  *
  * Where two of them take the same balance, the later port takes what the earlier gave. s = 1 for the first transaction and
- * e + 1 of the one before for every other; e is behind the clk of the last row, or s + 2 without rows. s names the context of
- * the calldata, s + 1 that of the root frame, whose first row has clk s + 2.
+ * e + 1 of the one before for every other; e is behind the clk of the last row, or s + 2 without rows. s + 1 names the
+ * context of the root frame, whose first row has clk s + 2. Hashes and logs belong to rows from there to before the last.
+ *
+ * The order of the list: cells (balances, nonces, accounts, storage, transient storage; of each the first content, then the
+ * last); the transactions, in each BEGIN by port, then per hash CLAIM and its words, TXEND, the counters, per log LOG and its
+ * words, END by port; the tables whose entries come from the state (CODE, CODEWORD, CODEID, CTX of CODESIZE, BLOCKHASH), then
+ * all others (CTX, TXENV, ENV, RANGE, CALLDATA, POW2, AND, OPCODE). Where the claims hold lists, theirs is the order.
  *
  * Everything here is pure: the prover computes the same list from its own claims and its own copy of the state.
  *
@@ -32,19 +38,23 @@ import type {
   BlockClaims,
   CellClaims,
   EndClaim,
+  KeccakClaim,
+  LogClaim,
   LookupClaims,
   NonceClaim,
   SlotClaim,
   TransactionClaims,
+  TransientClaim,
 } from "./claims.js";
 import { blockClaims } from "./encoding-claims.js";
 import { canonicalFault } from "./encoding-codec.js";
 import { VerifierError, type VerifierErrorCode } from "./errors.js";
 import type { Code } from "./ethereum/code.js";
 import { blobBaseFee, type Header } from "./ethereum/header.js";
-import type { Receipt } from "./ethereum/receipts.js";
+import { opcodeEntry } from "./ethereum/opcode-table.js";
+import { type Receipt, receiptOf } from "./ethereum/receipts.js";
 import { effectiveGasPrice, type Transaction } from "./ethereum/transaction.js";
-import { addressToHex, bytesToUint, EMPTY_CODE_HASH, wordHalves, wordToHex } from "./ethereum/words.js";
+import { addressToHex, bytesToUint, EMPTY_CODE_HASH, keccak, wordHalves, wordToHex } from "./ethereum/words.js";
 import { type MessageFields, TAGS, type TagName } from "./tags.generated.js";
 
 /** A transaction and who signed it. */
@@ -83,6 +93,19 @@ export interface TouchedState {
   readonly slots: ReadonlyMap<bigint, ReadonlyMap<bigint, bigint>>;
   /** By hash: the codes of {@link BoundaryOutline.codes}, contents hashed, as far as there are any. */
   readonly codes: ReadonlyMap<bigint, Code>;
+  /** By number: hashes of the blocks {@link BoundaryOutline.ancestors}, as far as they are known. */
+  readonly blockHashes: ReadonlyMap<bigint, bigint>;
+}
+
+/** A code that rows run or look into. */
+export interface OutlinedCode {
+  readonly hash: bigint;
+  /** An account that has it, as the proof claims. */
+  readonly address: bigint;
+  /** Where it claims that. */
+  readonly where: string;
+  /** Whether it is a recipient's. */
+  readonly executed: boolean;
 }
 
 /** What can be said of a block before its state is looked at. */
@@ -90,10 +113,15 @@ export interface BoundaryOutline {
   readonly claims: BlockClaims;
   /** Messages of BEGIN and END, of all transactions. */
   readonly begins: readonly Message[];
-  /** Entries of CTX, TXENV, ENV and RANGE that were asked for. */
+  /** Entries that were asked for, of the tables that need no state. */
   readonly tables: readonly Message[];
-  /** Codes that are executed, by position in the bus's list: ascending by hash, with a recipient that has it. */
-  readonly codes: readonly { readonly hash: bigint; readonly address: bigint; readonly where: string }[];
+  /** Codes of recipients, and those that CODEID is asked for, by position in the bus's list: ascending by hash. */
+  readonly codes: readonly OutlinedCode[];
+  /** Position of the code of each root frame, by context. */
+  readonly frames: ReadonlyMap<bigint, bigint>;
+  /** Numbers of the older blocks, the parent excepted, whose hashes are asked for; ascending, fewer than 256. */
+  readonly ancestors: readonly bigint[];
+  readonly parent: { readonly number: bigint; readonly hash: bigint };
   /** Most chunks that the block's rows can need. */
   readonly maxChunks: bigint;
   readonly receipts: readonly Receipt[];
@@ -115,12 +143,12 @@ export interface StateDiff {
 
 /** The boundary of a block. */
 export interface Boundary {
-  /** The native messages in canonical order: cells, transactions, entries of code, ctx, txenv, env and range. */
+  /** The native messages in canonical order: see the module. */
   readonly messages: readonly Message[];
   readonly receipts: readonly Receipt[];
   readonly gasUsed: bigint;
   readonly stateDiff: StateDiff;
-  /** The codes that are executed; the position is the id on the bus. */
+  /** The codes of {@link BoundaryOutline.codes}; the position is the id on the bus. */
   readonly codes: readonly bigint[];
 }
 
@@ -132,18 +160,27 @@ export type Checked<T> =
 const PORTS = 16n;
 const CLK_BITS = 28n;
 const CODE_BITS = 16n;
-const MEMORY_WORD_BITS = 20;
 const UINT256 = 1n << 256n;
+
+/** The code id of no code. */
+const NO_CODE = 1n << CODE_BITS;
+const ANCESTORS = 256n;
 
 /** Cancun's precompiles: 1 to 10. */
 const LAST_PRECOMPILE = 10n;
+const isPrecompile = (address: bigint): boolean => address >= 1n && address <= LAST_PRECOMPILE;
 
 /** Spaces of JOURNAL. */
 const JOURNAL_BALANCE = 2n;
 
-/** Fields of CTX that aren't opcodes. */
+/** Fields of CTX: one that needs the state, one that isn't an opcode. */
+const CTX_CODESIZE = 0x38n;
 const CTX_TRANSACTION = 0x100n;
-const CTX_CALLDATA = 0x101n;
+
+/** Kind of CLAIM: keccak-256. */
+const CLAIM_KECCAK = 1n;
+/** Port of LOG. */
+const LOG_PORT = 2n;
 
 const REFUND_QUOTIENT = 5n;
 
@@ -151,11 +188,23 @@ const REFUND_QUOTIENT = 5n;
 const LEAST_GAS_USED = 16_800n;
 /** What the first touch of a slot costs a row (EIP-2929). */
 const COLD_SLOT_GAS = 2_100n;
+/** The first touch of an account. */
+const COLD_ACCOUNT_GAS = 2_600n;
+/** TLOAD and TSTORE (EIP-1153). */
+const TRANSIENT_GAS = 100n;
+const KECCAK_GAS = 30n;
+const KECCAK_WORD_GAS = 6n;
+const MEMORY_WORD_GAS = 3n;
+const LOG_GAS = 375n;
+const LOG_TOPIC_GAS = 375n;
+const LOG_BYTE_GAS = 8n;
+/** EXP of an exponent of 32 bytes: no other step needs as much from other rows for what it may not have paid. */
+const DEAREST_GAS = 1_610n;
 /** Lookups of code a step can make: itself and the destination of its jump. */
 const CODE_LOOKUPS = 2n;
-/** More than the range lookups of any step with all that it needs from other rows. */
+/** More than the lookups of ranges, or of AND, that a unit of gas pays for, with all that a step needs from other rows. */
 const RANGE_LOOKUPS = 64n;
-/** Chunks beyond one for each step and each word of calldata: layouts that are filled a little each. */
+/** Chunks beyond one for each step: layouts that are filled a little each. */
 const SPARE_CHUNKS = 15n;
 
 /** Hostile blocks get no longer a list of faults than anybody would read. */
@@ -218,7 +267,11 @@ interface Warmed {
   readonly slots: readonly { readonly address: bigint; readonly slot: bigint }[];
 }
 
-function warmedBy({ transaction, sender }: SignedTransaction, coinbase: bigint): Warmed {
+function warmedBy(
+  { transaction, sender }: SignedTransaction,
+  coinbase: bigint,
+  precompiles: readonly bigint[],
+): Warmed {
   const { to, accessList } = transaction;
   const slots = new Map<bigint, bigint[]>();
   for (const { address, storageKeys } of accessList) {
@@ -227,7 +280,7 @@ function warmedBy({ transaction, sender }: SignedTransaction, coinbase: bigint):
     for (const key of storageKeys) keys.push(key);
   }
   return {
-    accounts: ascendingSet([sender, to, coinbase, ...slots.keys()]),
+    accounts: ascendingSet([sender, to, coinbase, ...precompiles, ...slots.keys()]),
     slots: [...slots.keys()]
       .sort(byValue)
       .flatMap((address) => ascendingSet(slots.get(address)!).map((slot) => ({ address, slot }))),
@@ -254,6 +307,27 @@ const slotMessage = (address: bigint, slot: bigint, { value, original, lastTx, t
   return message("STORAGE", { t, slotHi, slotLo, lastTx, address, valueHi, valueLo, origHi, origLo });
 };
 
+const transientMessage = (address: bigint, slot: bigint, { value, lastTx, t }: TransientClaim): Message => {
+  const [slotHi, slotLo] = wordHalves(slot);
+  const [valueHi, valueLo] = wordHalves(value);
+  return message("TRANSIENT", { t, slotHi, slotLo, lastTx, address, valueHi, valueLo });
+};
+
+/** The 32 bytes from an offset on, zeros beyond the end, as halves. */
+function wordAt(bytes: Uint8Array, offset: number): Halves {
+  const present = bytes.subarray(offset, offset + 32);
+  return wordHalves(bytesToUint(present) << BigInt(8 * (32 - present.length)));
+}
+
+const wordCount = (bytes: Uint8Array): number => Math.ceil(bytes.length / 32);
+
+/** Number and halves of each word of a byte string, the last one with zeros on the right. */
+const wordsOf = (bytes: Uint8Array): { i: bigint; hi: bigint; lo: bigint }[] =>
+  Array.from({ length: wordCount(bytes) }, (_, i) => {
+    const [hi, lo] = wordAt(bytes, 32 * i);
+    return { i: BigInt(i), hi, lo };
+  });
+
 /** Entry j of a journal: the balance of an account as it was. */
 const balanceJournal = (T: bigint, j: bigint, address: bigint, balance: bigint, t: bigint): Message => {
   const [valueHi, valueLo] = wordHalves(balance);
@@ -274,8 +348,35 @@ interface Opened extends SignedTransaction {
 interface Frame {
   /** Words by field. */
   readonly ctx: ReadonlyMap<bigint, bigint>;
-  readonly T: bigint;
+  /** Position of its code. */
+  readonly code: bigint;
+  readonly calldata: Uint8Array;
 }
+
+/** What is known of an execution before it is claimed how it ended. */
+interface Execution {
+  readonly T: bigint;
+  /** clk of BEGIN. */
+  readonly start: bigint;
+  readonly gas: bigint;
+  readonly tx: Transaction;
+  /** Path of the claim. */
+  readonly where: string;
+}
+
+/** What is left of a transaction's gas, and its logs. */
+interface Left {
+  readonly status: bigint;
+  readonly left: bigint;
+  readonly refund: bigint;
+  readonly logs: Receipt["logs"];
+}
+
+type Halves = readonly [hi: bigint, lo: bigint];
+
+const keccakGas = ({ data }: KeccakClaim): bigint => KECCAK_GAS + KECCAK_WORD_GAS * BigInt(wordCount(data));
+const logGas = ({ topics, data }: LogClaim): bigint =>
+  LOG_GAS + LOG_TOPIC_GAS * BigInt(topics.length) + LOG_BYTE_GAS * BigInt(data.length);
 
 /** Makes BEGIN and END of one transaction after the other. */
 class Rows {
@@ -286,15 +387,19 @@ class Rows {
   /** TXENV by transaction: words by field. */
   readonly txenv = new Map<bigint, ReadonlyMap<bigint, bigint>>();
   gasUsed = 0n;
-  /** Gas spent by steps, and the number of executions. */
+  /** Gas spent by steps, the number of executions, and of those that failed. */
   executed = 0n;
   executions = 0n;
-  /** Memory words that hold the calldata of executions: rows have to take them off the bus again. */
-  calldataWords = 0n;
+  failures = 0n;
   #clk = 1n;
   readonly #faults: Faults;
   readonly #header: Header;
   readonly #codeIds: ReadonlyMap<bigint, bigint>;
+
+  /** At most so many steps: the last of an execution may cost nothing, and that of a failure may not have been paid. */
+  get steps(): bigint {
+    return this.executed + this.executions + DEAREST_GAS * this.failures;
+  }
 
   constructor(faults: Faults, header: Header, codeIds: ReadonlyMap<bigint, bigint>) {
     this.#faults = faults;
@@ -355,7 +460,7 @@ class Rows {
         got: tx.gasLimit,
       });
     }
-    if (tx.to >= 1n && tx.to <= LAST_PRECOMPILE) {
+    if (isPrecompile(tx.to)) {
       faults.add("TX_RECIPIENT", `${where}.to`, "precompiles aren't supported", { got: addressToHex(tx.to) });
     }
 
@@ -397,7 +502,7 @@ class Rows {
     // rows, if there is code
     const gas = tx.gasLimit - tx.intrinsicGas;
     let close = start + 2n;
-    let end = { status: 1n, left: gas, refund: 0n };
+    let end: Left = { status: 1n, left: gas, refund: 0n, logs: [] };
     this.#present(claims.end, codeHash !== undefined, `${claim}.end`, "needed if the recipient has code");
     if (codeHash !== undefined) {
       if (claims.end === undefined) return false;
@@ -405,7 +510,7 @@ class Rows {
       this.#send(balanceJournal(T, 1n, tx.to, recipient.balance, at(3n)));
       this.#enter(opened, T, start, gas, this.#codeIds.get(codeHash)!, price);
       close = claims.end.clk + 1n;
-      const left = this.#leave(claims.end, T, start, gas, tx, `${claim}.end`);
+      const left = this.#leave(claims.end, { T, start, gas, tx, where: `${claim}.end` });
       if (left === undefined) return false;
       end = left;
     }
@@ -432,7 +537,8 @@ class Rows {
 
     this.gasUsed += used;
     const { type } = tx;
-    this.receipts.push({ type, status: end.status === 1n ? 1 : 0, cumulativeGasUsed: this.gasUsed, logs: [] });
+    const status = end.status === 1n ? 1 : 0;
+    this.receipts.push(receiptOf({ type, status, cumulativeGasUsed: this.gasUsed, logs: end.logs }));
     this.#clk = close + 1n;
     return true;
   }
@@ -468,7 +574,7 @@ class Rows {
 
   /** Starts the rows of a root frame. */
   #enter(
-    { transaction: tx, sender, index }: Opened,
+    { transaction: tx, sender }: Opened,
     T: bigint,
     start: bigint,
     gas: bigint,
@@ -482,29 +588,18 @@ class Rows {
     this.#send(message("LOGS", { t, T, n: 0n }));
     const caller = { code: 0n, pc: 0n, sp: 0n, gas: 0n, msize: 0n, parent: 0n };
     this.#send(message("FRAME", { ctx, ...caller, j0: 0n, refund0: 0n, log0: 0n }));
-    const words = Math.ceil(tx.data.length / 32);
-    if (words > 2 ** MEMORY_WORD_BITS) {
-      this.#faults.add("TX_BOUNDS", `transactions[${index}].data`, "more calldata than the circuits count", {
-        expected: `at most 2^${MEMORY_WORD_BITS} words`,
-        got: `${tx.data.length} bytes`,
-      });
-    } else {
-      for (let i = 0; i < words; i++) {
-        const bytes = tx.data.subarray(32 * i, 32 * i + 32);
-        const [hi, lo] = wordHalves(bytesToUint(bytes) << BigInt(8 * (32 - bytes.length)));
-        this.#send(message("MEMORY", { t: PORTS * start, ctx: start, index: BigInt(i), hi, lo }));
-      }
-    }
     this.#send(message("STATE", { clk: start + 2n, ctx, code, pc: 0n, sp: 0n, gas, msize: 0n, mode: 0n }));
     this.frames.set(ctx, {
-      T,
+      code,
+      calldata: tx.data,
       ctx: new Map([
         [0x30n, tx.to],
         [0x33n, sender],
         [0x34n, tx.value],
         [0x36n, BigInt(tx.data.length)],
+        // nobody was called
+        [0x3dn, 0n],
         [CTX_TRANSACTION, T],
-        [CTX_CALLDATA, start],
       ]),
     });
     this.txenv.set(
@@ -517,9 +612,9 @@ class Rows {
   }
 
   /** Takes what the rows of a root frame left behind; undefined if no rows can have left that. */
-  #leave(end: EndClaim, T: bigint, start: bigint, gas: bigint, tx: Transaction, where: string) {
+  #leave(end: EndClaim, { T, start, gas, tx, where }: Execution): Left | undefined {
     const faults = this.#faults;
-    const { clk, status, journal, refund, logs } = end;
+    const { clk, status, journal, refund, logs, keccaks } = end;
     if (clk < start + 2n) {
       const expected = `at least ${start + 2n}`;
       faults.add("CLAIM_TIME", `${where}.clk`, "before the first row", { expected, got: clk });
@@ -530,23 +625,85 @@ class Rows {
       faults.add("CLAIM_END", `${where}.gas`, "more gas than at the start", { expected, got: end.gas });
       return undefined;
     }
-    if (status === 0n && refund.value !== 0n) {
-      faults.add("CLAIM_END", `${where}.refund.value`, "a revert gives no refund", { expected: 0n, got: refund.value });
+    const spent = gas - end.gas;
+    const failed = status === 0n;
+    if (failed && refund.value !== 0n) {
+      faults.add("CLAIM_END", `${where}.refund.value`, "a failure gives no refund", {
+        expected: 0n,
+        got: refund.value,
+      });
     }
-    if (logs.n !== 0n) {
-      faults.add("CLAIM_END", `${where}.logs.n`, "logs aren't supported", { expected: 0n, got: logs.n });
+    if (failed && logs.entries.length > 0) {
+      const got = String(logs.entries.length);
+      faults.add("CLAIM_END", `${where}.logs.entries`, "a failure leaves no logs", { expected: "none", got });
+    }
+    // the step that ran out of gas may have cost more than was left, but not its memory: that is shown another way
+    const most = failed ? spent + KECCAK_GAS + (KECCAK_WORD_GAS * spent) / MEMORY_WORD_GAS : spent;
+    const affordable = [
+      this.#affordable(keccaks, keccakGas, most, `${where}.keccaks`),
+      this.#affordable(logs.entries, logGas, spent, `${where}.logs.entries`),
+    ];
+    if (affordable.includes(false)) return undefined;
+    this.#during(keccaks, start + 2n, clk, `${where}.keccaks`);
+    this.#during(logs.entries, start + 2n, clk, `${where}.logs.entries`);
+
+    for (const { clk: at, data } of keccaks) {
+      const [hi, lo] = wordHalves(keccak(data));
+      const claim = { t: PORTS * at, kind: CLAIM_KECCAK };
+      this.#send(message("CLAIM", { ...claim, length: BigInt(data.length), hi, lo }));
+      for (const word of wordsOf(data)) this.#send(message("CLAIMWORD", { ...claim, ...word }));
     }
     const now = PORTS * (clk + 1n);
     for (const [name, { t }] of Object.entries({ journal, refund, logs })) this.#before(t, now, `${where}.${name}`);
     this.#receive(message("TXEND", { clk, ctx: start + 1n, gas: end.gas, T, status }));
     this.#receive(message("JRN", { t: journal.t, T, j: journal.j }));
     this.#receive(message("REFUND", { t: refund.t, T, value: refund.value }));
-    this.#receive(message("LOGS", { t: logs.t, T, n: logs.n }));
-    this.executed += gas - end.gas;
+    this.#receive(message("LOGS", { t: logs.t, T, n: BigInt(logs.entries.length) }));
+    for (const [n, log] of logs.entries.entries()) this.#log(T, BigInt(n), log);
+    this.executed += spent;
     this.executions++;
-    this.calldataWords += BigInt(Math.ceil(tx.data.length / 32));
-    const most = (tx.gasLimit - end.gas) / REFUND_QUOTIENT;
-    return { status, left: end.gas, refund: refund.value < most ? refund.value : most };
+    if (failed) this.failures++;
+    const limit = (tx.gasLimit - end.gas) / REFUND_QUOTIENT;
+    return {
+      status,
+      left: end.gas,
+      refund: refund.value < limit ? refund.value : limit,
+      logs: logs.entries.map(({ address, topics, data }) => ({ address, topics, data })),
+    };
+  }
+
+  /** Whether an execution can have paid for its claims: to be asked before any work on them. */
+  #affordable<T>(claims: readonly T[], cost: (claim: T) => bigint, most: bigint, where: string): boolean {
+    const got = claims.reduce((sum, claim) => sum + cost(claim), 0n);
+    if (got <= most) return true;
+    const expected = `at most ${most} gas`;
+    this.#faults.add("CLAIM_SIZE", where, "more than the gas used pays for", { expected, got: `${got} gas` });
+    return false;
+  }
+
+  /** The rows of an execution have these clk, the one that ends it excepted. */
+  #during(claims: readonly { readonly clk: bigint }[], first: bigint, end: bigint, where: string): void {
+    for (const [i, { clk }] of claims.entries()) {
+      if (clk >= first && clk < end) continue;
+      this.#faults.add("CLAIM_TIME", `${where}[${i}].clk`, "at no row of this execution", {
+        expected: `${first} or more, below ${end}`,
+        got: clk,
+      });
+    }
+  }
+
+  #log(T: bigint, n: bigint, { clk, address, topics, data }: LogClaim): void {
+    const halves = [0, 1, 2, 3].map((i) => wordHalves(topics[i] ?? 0n));
+    const [[topic1Hi, topic1Lo], [topic2Hi, topic2Lo], [topic3Hi, topic3Lo], [topic4Hi, topic4Lo]] = halves as [
+      ...[Halves, Halves, Halves, Halves],
+    ];
+    this.#receive(
+      message("LOG", {
+        ...{ t: PORTS * clk + LOG_PORT, T, n, address, length: BigInt(data.length), topics: BigInt(topics.length) },
+        ...{ topic1Hi, topic1Lo, topic2Hi, topic2Lo, topic3Hi, topic3Lo, topic4Hi, topic4Lo },
+      }),
+    );
+    for (const word of wordsOf(data)) this.#receive(message("LOGDATA", { t: PORTS * clk, ...word }));
   }
 }
 
@@ -581,9 +738,11 @@ function open({ header, transactions, claims }: BoundaryInput, faults: Faults): 
   };
   counted(claims.transactions.length, transactions.length, "claims.transactions");
   if (faults.list.length > 0) return undefined;
+  // those that nobody asks about are left out: whether they are warm makes no difference
+  const precompiles = claims.cells.accounts.map(({ address }) => address).filter(isPrecompile);
   const opened = transactions.map((signed, index): Opened => {
     const own = claims.transactions[index]!;
-    const warmed = warmedBy(signed, header.beneficiary);
+    const warmed = warmedBy(signed, header.beneficiary, precompiles);
     counted(own.accounts.length, warmed.accounts.length, `claims.transactions[${index}].accounts`);
     counted(own.slots.length, warmed.slots.length, `claims.transactions[${index}].slots`);
     const codeHash = own.accounts[warmed.accounts.indexOf(signed.transaction.to)]?.codeHash;
@@ -592,13 +751,38 @@ function open({ header, transactions, claims }: BoundaryInput, faults: Faults): 
   return faults.list.length > 0 ? undefined : opened;
 }
 
-/** The lists of cells hold exactly what the transactions touch; slots also what their steps may have touched. */
-function checkCells(opened: readonly Opened[], coinbase: bigint, executed: bigint, cells: CellClaims, faults: Faults) {
-  const covers = (listed: readonly { readonly address: bigint }[], touched: Iterable<bigint>, where: string): void => {
+/** The lists of cells hold what the transactions touch, and no more than their steps may have touched beside. */
+function checkCells(
+  opened: readonly Opened[],
+  coinbase: bigint,
+  { executed, executions, failures }: Rows,
+  cells: CellClaims,
+  faults: Faults,
+) {
+  /** How many cells steps can have touched that cost so much each; the last step of a failure may not have paid. */
+  const paidFor = (gas: bigint): bigint => executed / gas + failures;
+  const untouched = (where: string, got: string) =>
+    faults.add("CLAIM_COVER", where, "no transaction touches this", { got });
+  const costly = (what: string, where: string) =>
+    faults.add("CLAIM_SIZE", where, `more ${what} than the gas used pays for`);
+
+  const listed = new Set(cells.accounts.map(({ address }) => address));
+  /** Covers what transactions touch; beside that there may be cells of listed accounts, if there are steps. */
+  const covers = (
+    found: readonly { readonly address: bigint }[],
+    touched: Iterable<bigint>,
+    where: string,
+    more = executions === 0n ? 0n : BigInt(found.length),
+  ): void => {
     const missing = new Set(touched);
-    for (const [i, { address }] of listed.entries()) {
+    let left = more;
+    for (const [i, { address }] of found.entries()) {
       if (missing.delete(address)) continue;
-      faults.add("CLAIM_COVER", `${where}[${i}]`, "no transaction touches this", { got: addressToHex(address) });
+      if (executions === 0n || !listed.has(address)) untouched(`${where}[${i}]`, addressToHex(address));
+      else if (left-- === 0n) {
+        costly("accounts", `${where}[${i}]`);
+        break;
+      }
     }
     for (const address of missing) {
       faults.add("CLAIM_COVER", where, "a touched cell is missing", { expected: addressToHex(address) });
@@ -616,28 +800,34 @@ function checkCells(opened: readonly Opened[], coinbase: bigint, executed: bigin
     cells.accounts,
     opened.flatMap(({ warmed }) => warmed.accounts),
     "claims.cells.accounts",
+    paidFor(COLD_ACCOUNT_GAS),
   );
 
+  const withCode = new Set(
+    opened.filter(({ codeHash }) => codeHash !== undefined).map(({ transaction }) => transaction.to),
+  );
+  /** Slots of accounts whose code runs. */
+  const slotsOf = (
+    found: readonly { readonly address: bigint; readonly slot: bigint }[],
+    touched: ReadonlyMap<bigint, Set<bigint>>,
+    where: string,
+    most: bigint,
+  ): void => {
+    let more = most;
+    for (const [i, { address, slot }] of found.entries()) {
+      if (touched.get(address)?.delete(slot)) continue;
+      if (!withCode.has(address)) untouched(`${where}[${i}]`, `${addressToHex(address)} ${wordToHex(slot)}`);
+      else if (more-- === 0n) {
+        costly("slots", `${where}[${i}]`);
+        break;
+      }
+    }
+  };
   const missing = new Map<bigint, Set<bigint>>();
   for (const { address, slot } of opened.flatMap(({ warmed }) => warmed.slots)) {
     missing.set(address, (missing.get(address) ?? new Set()).add(slot));
   }
-  const withCode = new Set(
-    opened.filter(({ codeHash }) => codeHash !== undefined).map(({ transaction }) => transaction.to),
-  );
-  let more = executed / COLD_SLOT_GAS;
-  for (const [i, { address, slot }] of cells.slots.entries()) {
-    if (missing.get(address)?.delete(slot)) continue;
-    const where = `claims.cells.slots[${i}]`;
-    if (!withCode.has(address)) {
-      faults.add("CLAIM_COVER", where, "no transaction touches this", {
-        got: `${addressToHex(address)} ${wordToHex(slot)}`,
-      });
-    } else if (more-- === 0n) {
-      faults.add("CLAIM_SIZE", where, "more slots than the gas used pays for");
-      break;
-    }
-  }
+  slotsOf(cells.slots, missing, "claims.cells.slots", paidFor(COLD_SLOT_GAS));
   for (const [address, slots] of missing) {
     for (const slot of slots) {
       faults.add("CLAIM_COVER", "claims.cells.slots", "a touched cell is missing", {
@@ -645,6 +835,7 @@ function checkCells(opened: readonly Opened[], coinbase: bigint, executed: bigin
       });
     }
   }
+  slotsOf(cells.transients, new Map(), "claims.cells.transients", paidFor(TRANSIENT_GAS));
 }
 
 const environment = (header: Header, chainId: bigint): ReadonlyMap<bigint, bigint> =>
@@ -659,15 +850,26 @@ const environment = (header: Header, chainId: bigint): ReadonlyMap<bigint, bigin
     [0x4an, blobBaseFee(header.excessBlobGas)],
   ]);
 
-/** Entries of the tables that don't depend on code. */
+const absent = (faults: Faults, table: keyof LookupClaims, i: number, got: string): void =>
+  faults.add("CLAIM_LOOKUP", `claims.lookups.${table}[${i}]`, "the table has no such entry", { got });
+
+/** Received as often as it was asked for. */
+const entry = <N extends TagName>(tag: N, fields: MessageFields[N], multiplicity: bigint): Message =>
+  message(tag, fields, -multiplicity);
+
+/** The first block whose hash a block of this number can ask for. */
+const firstAncestor = (number: bigint): bigint => (number > ANCESTORS ? number - ANCESTORS : 0n);
+
+/** Entries of the tables that need no state; of the others, whether they are too many, and what is known to be wrong. */
 function tableMessages(
   rows: Rows,
+  { number }: Header,
   env: ReadonlyMap<bigint, bigint>,
-  steps: bigint,
   lookups: LookupClaims,
   faults: Faults,
 ) {
   const messages: Message[] = [];
+  const { steps } = rows;
   const within = (table: keyof LookupClaims, most: bigint): boolean => {
     if (BigInt(lookups[table].length) <= most) return true;
     faults.add("CLAIM_SIZE", `claims.lookups.${table}`, "more entries than the gas used pays for", {
@@ -676,47 +878,102 @@ function tableMessages(
     });
     return false;
   };
-  const absent = (table: keyof LookupClaims, i: number, got: string) =>
-    faults.add("CLAIM_LOOKUP", `claims.lookups.${table}[${i}]`, "the table has no such entry", { got });
-  const entry = <N extends TagName>(tag: N, fields: MessageFields[N], multiplicity: bigint) =>
-    messages.push(message(tag, fields, -multiplicity));
+  const add = <N extends TagName>(tag: N, fields: MessageFields[N], multiplicity: bigint) =>
+    messages.push(entry(tag, fields, multiplicity));
 
   within("code", CODE_LOOKUPS * steps);
+  // a copy pays for each word, with its memory even where it fails
+  within("codeword", steps);
+  for (const [i, { n }] of lookups.blockhash.entries()) {
+    if (n >= number || n < firstAncestor(number)) absent(faults, "blockhash", i, `block ${n}`);
+  }
   for (const [i, { ctx, field, multiplicity }] of lookups.ctx.entries()) {
-    const value = rows.frames.get(ctx)?.ctx.get(field);
+    const frame = rows.frames.get(ctx);
+    if (frame !== undefined && field === CTX_CODESIZE) continue;
+    const value = frame?.ctx.get(field);
     if (value === undefined) {
-      absent("ctx", i, `context ${ctx}, field ${field}`);
+      absent(faults, "ctx", i, `context ${ctx}, field ${field}`);
       continue;
     }
     const [hi, lo] = wordHalves(value);
-    entry("CTX", { ctx, hi, lo, field }, multiplicity);
+    add("CTX", { ctx, hi, lo, field }, multiplicity);
   }
   for (const [i, { T, field, multiplicity }] of lookups.txenv.entries()) {
     const value = rows.txenv.get(T)?.get(field);
     if (value === undefined) {
-      absent("txenv", i, `transaction ${T}, field ${field}`);
+      absent(faults, "txenv", i, `transaction ${T}, field ${field}`);
       continue;
     }
     const [hi, lo] = wordHalves(value);
-    entry("TXENV", { T, hi, lo, field }, multiplicity);
+    add("TXENV", { T, hi, lo, field }, multiplicity);
   }
   for (const [i, { field, multiplicity }] of lookups.env.entries()) {
     const value = env.get(field);
     if (value === undefined) {
-      absent("env", i, `field ${field}`);
+      absent(faults, "env", i, `field ${field}`);
       continue;
     }
     const [hi, lo] = wordHalves(value);
-    entry("ENV", { hi, lo, field }, multiplicity);
+    add("ENV", { hi, lo, field }, multiplicity);
   }
   if (within("range", RANGE_LOOKUPS * steps)) {
     for (const [i, { bits, value, multiplicity }] of lookups.range.entries()) {
       const tag = RANGES.get(bits);
-      if (tag === undefined || value >> bits !== 0n) absent("range", i, `${value} of ${bits} bits`);
-      else entry(tag, { value }, multiplicity);
+      if (tag === undefined || value >> bits !== 0n) absent(faults, "range", i, `${value} of ${bits} bits`);
+      else add(tag, { value }, multiplicity);
+    }
+  }
+  if (within("calldata", steps)) {
+    for (const [i, { ctx, offset, multiplicity }] of lookups.calldata.entries()) {
+      const data = rows.frames.get(ctx)?.calldata;
+      if (data === undefined || offset >= BigInt(data.length)) {
+        absent(faults, "calldata", i, `context ${ctx}, offset ${offset}`);
+        continue;
+      }
+      const [hi, lo] = wordAt(data, Number(offset));
+      add("CALLDATA", { ctx, offset, hi, lo }, multiplicity);
+    }
+  }
+  for (const { s, multiplicity } of lookups.pow2) {
+    const [hi, lo] = wordHalves(1n << s);
+    add("POW2", { s, hi, lo }, multiplicity);
+  }
+  if (within("and", RANGE_LOOKUPS * steps)) {
+    for (const { a, b, multiplicity } of lookups.and) add("AND", { a, b, c: a & b }, multiplicity);
+  }
+  // asked by the step that fails
+  if (within("opcode", rows.failures)) {
+    for (const [i, { class: opcodeClass, n, multiplicity }] of lookups.opcode.entries()) {
+      const found = opcodeEntry(Number(opcodeClass), Number(n));
+      if (found === undefined) {
+        absent(faults, "opcode", i, `class ${opcodeClass}, n ${n}`);
+        continue;
+      }
+      const { min, max, defined } = found;
+      const fields = { class: opcodeClass, n, min: BigInt(min), max: BigInt(max), defined: BigInt(defined) };
+      add("OPCODE", fields, multiplicity);
     }
   }
   return messages;
+}
+
+/** The block's codes in ascending order of hash: those of recipients, and those that CODEID is asked for. */
+function outlineCodes(opened: readonly Opened[], { cells, lookups }: BlockClaims, faults: Faults): OutlinedCode[] {
+  const codes = new Map<bigint, OutlinedCode>();
+  for (const { codeHash: hash, transaction, index } of opened) {
+    if (hash === undefined || codes.has(hash)) continue;
+    codes.set(hash, { hash, address: transaction.to, where: `transactions[${index}].to`, executed: true });
+  }
+  const asked = new Set(lookups.codeid.map(({ hash }) => hash));
+  for (const [i, { address, codeHash: hash }] of cells.accounts.entries()) {
+    // an account without code has no code to be listed; each hash needs one account that has it
+    if (!asked.delete(hash) || hash === EMPTY_CODE_HASH || codes.has(hash)) continue;
+    codes.set(hash, { hash, address, where: `claims.cells.accounts[${i}].codeHash`, executed: false });
+  }
+  for (const [i, { hash }] of lookups.codeid.entries()) {
+    if (asked.has(hash) && hash !== EMPTY_CODE_HASH) absent(faults, "codeid", i, `hash ${wordToHex(hash)}`);
+  }
+  return [...codes.values()].sort((a, b) => byValue(a.hash, b.hash));
 }
 
 /**
@@ -735,31 +992,27 @@ export function outlineBoundary(input: BoundaryInput): Checked<BoundaryOutline> 
   const opened = open(input, faults);
   if (opened === undefined) return none();
 
-  const owners = new Map<bigint, Opened>();
-  for (const each of opened)
-    if (each.codeHash !== undefined) owners.set(each.codeHash, owners.get(each.codeHash) ?? each);
-  const hashes = [...owners.keys()].sort(byValue);
-  const rows = new Rows(faults, header, new Map(hashes.map((hash, id) => [hash, BigInt(id)])));
+  const codes = outlineCodes(opened, claims, faults);
+  const rows = new Rows(faults, header, new Map(codes.map(({ hash }, id) => [hash, BigInt(id)])));
   if (!opened.every((each) => rows.add(each))) return none();
-  if (BigInt(hashes.length) >> CODE_BITS !== 0n) {
+  if (BigInt(codes.length) >> CODE_BITS !== 0n) {
     faults.add("CLAIM_SIZE", "transactions", "more codes than the circuits count", {
       expected: `below 2^${CODE_BITS}`,
-      got: String(hashes.length),
+      got: String(codes.length),
     });
   }
-  // the last step of an execution may cost nothing
-  const steps = rows.executed + rows.executions;
-  checkCells(opened, header.beneficiary, rows.executed, claims.cells, faults);
-  const tables = tableMessages(rows, environment(header, chainId), steps, claims.lookups, faults);
+  checkCells(opened, header.beneficiary, rows, claims.cells, faults);
+  const tables = tableMessages(rows, header, environment(header, chainId), claims.lookups, faults);
+  const parent = { number: header.number - 1n, hash: header.parentHash };
   return faults.checked({
     claims,
     begins: rows.messages,
     tables,
-    codes: hashes.map((hash) => {
-      const { transaction, index } = owners.get(hash)!;
-      return { hash, address: transaction.to, where: `transactions[${index}].to` };
-    }),
-    maxChunks: steps === 0n ? 0n : steps + rows.calldataWords + SPARE_CHUNKS,
+    codes,
+    frames: new Map([...rows.frames].map(([ctx, { code }]) => [ctx, code])),
+    ancestors: claims.lookups.blockhash.map(({ n }) => n).filter((n) => n !== parent.number),
+    parent,
+    maxChunks: rows.executions === 0n ? 0n : rows.steps + SPARE_CHUNKS,
     receipts: rows.receipts,
     gasUsed: rows.gasUsed,
   });
@@ -806,39 +1059,88 @@ function cellMessages(cells: CellClaims, state: TouchedState): { messages: Messa
     );
     if (cell.value !== value) slots.push({ address, slot, value: cell.value });
   }
+  for (const { address, slot, ...cell } of cells.transients) {
+    messages.push(
+      transientMessage(address, slot, { value: 0n, lastTx: 0n, t: 0n }),
+      received(transientMessage(address, slot, cell)),
+    );
+  }
   const accounts = [...changes.values()].sort((a, b) => byValue(a.address, b.address));
   return { messages, stateDiff: { accounts, slots } };
 }
 
-function codeMessages(outline: BoundaryOutline, state: TouchedState, faults: Faults): Message[] {
-  const codes = outline.codes.map(({ hash, address, where }) => {
+/** The codes by position, as the state has them. */
+function codesOf(outline: BoundaryOutline, state: TouchedState, faults: Faults): Code[] {
+  return outline.codes.flatMap(({ hash, address, where, executed }) => {
     const code = state.codes.get(hash);
     if (code === undefined) {
-      faults.add("CLAIM_CODE", where, "not the code of the recipient", {
+      faults.add("CLAIM_CODE", where, executed ? "not the code of the recipient" : "not the code of the account", {
         expected: wordToHex(stateOf(state.accounts.get(address), addressToHex(address)).codeHash),
         got: wordToHex(hash),
       });
-    } else if (code.end >> Number(CODE_BITS) !== 0) {
-      faults.add("TX_RECIPIENT", where, "more code than the circuits count", {
+      return [];
+    }
+    if (code.end >> Number(CODE_BITS) !== 0) {
+      faults.add(executed ? "TX_RECIPIENT" : "CLAIM_CODE", where, "more code than the circuits count", {
         expected: `below 2^${CODE_BITS} bytes`,
         got: `${code.bytes.length} bytes`,
       });
     }
-    return code;
+    return [code];
   });
-  if (faults.list.length > 0) return [];
-  return outline.claims.lookups.code.flatMap(({ code, pc, multiplicity }, i) => {
-    const entry = codes[Number(code)]?.entry(Number(pc));
-    if (entry === undefined) {
-      faults.add("CLAIM_LOOKUP", `claims.lookups.code[${i}]`, "the table has no such entry", {
-        got: `code ${code}, pc ${pc}`,
-      });
-      return [];
+}
+
+/** Entries of the tables that need the state. */
+function stateTables(
+  { claims: { lookups }, codes: outlined, frames, parent }: BoundaryOutline,
+  codes: readonly Code[],
+  { blockHashes }: TouchedState,
+  faults: Faults,
+): Message[] {
+  const messages: Message[] = [];
+  for (const [i, { code, pc, multiplicity }] of lookups.code.entries()) {
+    const found = codes[Number(code)]?.entry(Number(pc));
+    if (found === undefined) {
+      absent(faults, "code", i, `code ${code}, pc ${pc}`);
+      continue;
     }
-    const { immHi, immLo, isInstr, n } = entry;
-    const fields = { code, pc, immHi, immLo, class: BigInt(entry.class), n: BigInt(n), isInstr: BigInt(isInstr) };
-    return [message("CODE", fields, -multiplicity)];
-  });
+    const { immHi, immLo, isInstr, n } = found;
+    const fields = { code, pc, immHi, immLo, class: BigInt(found.class), n: BigInt(n), isInstr: BigInt(isInstr) };
+    messages.push(entry("CODE", fields, multiplicity));
+  }
+  for (const [i, { code, offset, multiplicity }] of lookups.codeword.entries()) {
+    const bytes = codes[Number(code)]?.bytes;
+    if (bytes === undefined || offset >= BigInt(bytes.length)) {
+      absent(faults, "codeword", i, `code ${code}, offset ${offset}`);
+      continue;
+    }
+    const [hi, lo] = wordAt(bytes, Number(offset));
+    messages.push(entry("CODEWORD", { code, offset, hi, lo }, multiplicity));
+  }
+  const ids = new Map(outlined.map(({ hash }, id) => [hash, id]));
+  for (const { hash, multiplicity } of lookups.codeid) {
+    const [hashHi, hashLo] = wordHalves(hash);
+    const id = ids.get(hash);
+    const [code, length] = id === undefined ? [NO_CODE, 0n] : [BigInt(id), BigInt(codes[id]!.bytes.length)];
+    messages.push(entry("CODEID", { code, length, hashHi, hashLo }, multiplicity));
+  }
+  for (const { ctx, field, multiplicity } of lookups.ctx) {
+    if (field !== CTX_CODESIZE) continue;
+    const lo = BigInt(codes[Number(frames.get(ctx)!)]!.bytes.length);
+    messages.push(entry("CTX", { ctx, hi: 0n, lo, field }, multiplicity));
+  }
+  for (const [i, { n, multiplicity }] of lookups.blockhash.entries()) {
+    const hash = n === parent.number ? parent.hash : blockHashes.get(n);
+    if (hash === undefined) {
+      faults.add("BLOCK_ANCESTRY", `claims.lookups.blockhash[${i}]`, "the hash of this block isn't known here", {
+        got: `block ${n}`,
+      });
+      continue;
+    }
+    const [hi, lo] = wordHalves(hash);
+    messages.push(entry("BLOCKHASH", { n, hi, lo }, multiplicity));
+  }
+  return messages;
 }
 
 /**
@@ -850,9 +1152,12 @@ export function completeBoundary(outline: BoundaryOutline, state: TouchedState):
   const faults = new Faults();
   const { messages, stateDiff } = cellMessages(outline.claims.cells, state);
   const { begins, tables, receipts, gasUsed, codes } = outline;
+  const found = codesOf(outline, state, faults);
+  // without its codes there is nothing to look into
+  const looked = faults.list.length > 0 ? [] : stateTables(outline, found, state, faults);
   return faults.checked({
     // one list: whatever the transcript doesn't hash isn't on the bus
-    messages: [...messages, ...begins, ...codeMessages(outline, state, faults), ...tables],
+    messages: [...messages, ...begins, ...looked, ...tables],
     receipts,
     gasUsed,
     stateDiff,

@@ -20,7 +20,7 @@ import { VerifierError } from "./errors.js";
 import { describe } from "./json.js";
 
 /** The version of the format that is read and written. */
-export const BLOCK_PROOF_VERSION = 1;
+export const BLOCK_PROOF_VERSION = 2;
 
 /** The proof of one chunk, encoded. */
 export interface BlockChunk {

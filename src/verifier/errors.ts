@@ -96,15 +96,17 @@ export class ChunkproofError extends Error {
  * | `BLOCK_VERSION`         | a block proof of another version of the format                                           |
  * | `BLOCK_KEY_SET`         | a block proof for another set of keys                                                    |
  * | `BLOCK_PRE_STATE`       | a block proof on another state than the replica's, which is no forgery                   |
- * | `CLAIM_RANGE`           | a number of a block proof outside its bounds                                             |
+ * | `BLOCK_ANCESTRY`        | a block that asks for an older block's hash, not known here; no forgery                  |
+ * | `CLAIM_RANGE`           | a number of a block proof outside its bounds, or too many topics                         |
  * | `CLAIM_ORDER`           | a list that doesn't strictly ascend in its key, or has a key twice                       |
  * | `CLAIM_COVER`           | a list lacks what the transactions touch, or has what they don't                         |
  * | `CLAIM_PRESENCE`        | a claim is missing, or there is one that nothing needs                                   |
- * | `CLAIM_SIZE`            | more entries, chunks or transactions than the block's gas pays for                       |
- * | `CLAIM_TIME`            | a cell written when it is taken or later, or a clock beyond its bound                    |
+ * | `CLAIM_SIZE`            | more entries, bytes, chunks or transactions than the block's gas pays for                |
+ * | `CLAIM_TIME`            | a cell written when it is taken or later, a hash or log outside the rows of its          |
+ * |                         | transaction, or a clock beyond its bound                                                 |
  * | `CLAIM_WARMTH`          | a cell that a later transaction is said to have touched                                  |
- * | `CLAIM_CODE`            | a code hash that isn't the recipient's                                                   |
- * | `CLAIM_END`             | gas left, refund or number of logs that no execution ends with                           |
+ * | `CLAIM_CODE`            | a code hash that isn't the account's, or more code than the circuits count               |
+ * | `CLAIM_END`             | gas left, refund or logs that no execution ends with                                     |
  * | `CLAIM_LOOKUP`          | an entry that the table doesn't have                                                     |
  *
  * `BUS_SINGULAR`: a message of a block has the fingerprint -alpha, which nobody meets by chance. `BUS_UNBALANCED`: what is
@@ -188,6 +190,7 @@ export type VerifierErrorCode =
   | "BLOCK_VERSION"
   | "BLOCK_KEY_SET"
   | "BLOCK_PRE_STATE"
+  | "BLOCK_ANCESTRY"
   | "CLAIM_RANGE"
   | "CLAIM_ORDER"
   | "CLAIM_COVER"

@@ -29,7 +29,7 @@ import { FR_MODULUS } from "./fq2.js";
 import { TAGS } from "./tags.generated.js";
 
 /** What the first part says. A change of anything that is proved changes it. */
-export const PROTOCOL = "chunkproof block 1 cancun";
+export const PROTOCOL = "chunkproof block 2 cancun";
 
 /** What a chunk is committed to before the challenges. */
 export interface ChunkCommitment {

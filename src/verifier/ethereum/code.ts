@@ -8,7 +8,8 @@
  * | DUP1 to DUP16                                                | 0x80   | 1 to 16         |
  * | SWAP1 to SWAP16                                              | 0x90   | 1 to 16         |
  * | LOG0 to LOG4                                                 | 0xa0   | topics          |
- * | ADDRESS CALLER CALLVALUE CALLDATASIZE                        | 0x33   | opcode          |
+ * | ADDRESS CALLER CALLVALUE CALLDATASIZE CODESIZE               |        |                 |
+ * | RETURNDATASIZE                                               | 0x33   | opcode          |
  * | ORIGIN GASPRICE                                              | 0x32   | opcode          |
  * | COINBASE TIMESTAMP NUMBER PREVRANDAO GASLIMIT CHAINID        |        |                 |
  * | BASEFEE BLOBBASEFEE                                          | 0x41   | opcode          |
@@ -52,7 +53,7 @@ const JUMPDEST = 0x5b;
 const DATA: CodeEntry = { isInstr: 0, class: 0, n: 0, immHi: 0n, immLo: 0n };
 
 const READS = new Map([
-  ...[0x30, 0x33, 0x34, 0x36].map((opcode) => [opcode, CTX_CLASS] as const),
+  ...[0x30, 0x33, 0x34, 0x36, 0x38, 0x3d].map((opcode) => [opcode, CTX_CLASS] as const),
   ...[0x32, 0x3a].map((opcode) => [opcode, TXENV_CLASS] as const),
   ...[0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x48, 0x4a].map((opcode) => [opcode, ENV_CLASS] as const),
 ]);

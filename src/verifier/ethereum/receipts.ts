@@ -29,6 +29,8 @@ export interface Receipt {
   readonly cumulativeGasUsed: bigint;
   /** empty if the transaction failed */
   readonly logs: readonly Log[];
+  /** {@link logsBloom} of the logs */
+  readonly logsBloom: Uint8Array;
 }
 
 /** Length of a bloom filter in bytes. */
@@ -49,12 +51,22 @@ export function logsBloom(logs: readonly Log[]): Uint8Array {
   return bloom;
 }
 
-/** `rlp([status, cumulativeGasUsed, bloom, logs])` behind the type, which type 0 doesn't have. */
-export function encodeReceipt({ type, status, cumulativeGasUsed, logs }: Receipt): Uint8Array {
+/** A receipt with its bloom filter. */
+export const receiptOf = (outcome: Omit<Receipt, "logsBloom">): Receipt => ({
+  ...outcome,
+  logsBloom: logsBloom(outcome.logs),
+});
+
+/**
+ * `rlp([status, cumulativeGasUsed, bloom, logs])` behind the type, which type 0 doesn't have.
+ *
+ * @param receipt from {@link receiptOf}: the bloom is taken as it is
+ */
+export function encodeReceipt({ type, status, cumulativeGasUsed, logs, logsBloom: bloom }: Receipt): Uint8Array {
   const payload = encodeRlp([
     BigInt(status),
     cumulativeGasUsed,
-    logsBloom(logs),
+    bloom,
     logs.map(({ address, topics, data }) => [
       uintToBytes(address, 20),
       topics.map((topic) => uintToBytes(topic, 32)),
@@ -64,5 +76,9 @@ export function encodeReceipt({ type, status, cumulativeGasUsed, logs }: Receipt
   return type === 0 ? payload : concatBytes(Uint8Array.of(type), payload);
 }
 
-/** The bloom filter of a block: all bits of its receipts. */
-export const blockBloom = (receipts: readonly Receipt[]): Uint8Array => logsBloom(receipts.flatMap(({ logs }) => logs));
+/** The bloom filter of a block: all bits of its receipts'. */
+export function blockBloom(receipts: readonly Receipt[]): Uint8Array {
+  const bloom = new Uint8Array(BLOOM_LENGTH);
+  for (const receipt of receipts) for (let i = 0; i < BLOOM_LENGTH; i++) bloom[i]! |= receipt.logsBloom[i]!;
+  return bloom;
+}

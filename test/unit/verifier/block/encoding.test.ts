@@ -7,18 +7,29 @@ import { EMPTY_CODE_HASH, fromHex, toHex } from "../../../../src/verifier/ethere
 import { blockProofFromJson, blockProofToJson } from "../../../../src/verifier/json-view.js";
 import { errorOf, expectError, mutated } from "../ethereum/support.js";
 import { blockProofs } from "./arbitraries.js";
-import { ALICE, altered, BOB, buildBlock, ETHER, hexAddress, type TestBlock, transfer, verdictOn } from "./support.js";
+import {
+  ALICE,
+  altered,
+  BOB,
+  buildBlock,
+  ETHER,
+  hexAddress,
+  NO_LOOKUPS,
+  type TestBlock,
+  transfer,
+  verdictOn,
+} from "./support.js";
 
 const EMPTY: BlockProof = {
-  version: 1,
+  version: 2,
   keySet: new Uint8Array(32).fill(7),
   header: Uint8Array.of(0xc0),
   transactions: [],
   claims: {
     preState: new Uint8Array(32).fill(9),
     transactions: [],
-    cells: { balances: [], nonces: [], accounts: [], slots: [] },
-    lookups: { code: [], ctx: [], txenv: [], env: [], range: [] },
+    cells: { balances: [], nonces: [], accounts: [], slots: [], transients: [] },
+    lookups: NO_LOOKUPS,
   },
   chunks: [],
 };
@@ -44,7 +55,17 @@ describe("the binary encoding", () => {
           accounts: [{ codeHash: EMPTY_CODE_HASH, lastTx: 2n, t: 3n }],
           slots: [],
           recipientBalance: undefined,
-          end: undefined,
+          end: {
+            ...{ clk: 300n, status: 1n, gas: 5n, journal: { j: 2n, t: 6n }, refund: { value: 7n, t: 8n } },
+            logs: {
+              t: 9n,
+              entries: [
+                { clk: 10n, address: 11n, topics: [1n, 256n], data: Uint8Array.of(0xaa) },
+                { clk: 12n, address: 0n, topics: [], data: new Uint8Array() },
+              ],
+            },
+            keccaks: [{ clk: 11n, data: Uint8Array.of(0xbb, 0xcc) }],
+          },
           endSenderBalance: { balance: 0n, t: 4n },
           coinbaseBalance: { balance: 255n, t: 5n },
         },
@@ -55,6 +76,7 @@ describe("the binary encoding", () => {
           { address: 5n, balance: 1n, t: 6n },
           { address: 8n, balance: 2n, t: 7n },
         ],
+        transients: [{ address: 5n, slot: 6n, value: 7n, lastTx: 1n, t: 100n }],
       },
       lookups: {
         ...EMPTY.claims.lookups,
@@ -63,13 +85,18 @@ describe("the binary encoding", () => {
           { code: 1n, pc: 302n, multiplicity: 2n },
           { code: 3n, pc: 0n, multiplicity: 3n },
         ],
+        codeid: [
+          { hash: 0xabcn, multiplicity: 1n },
+          { hash: 0xac0n, multiplicity: 2n },
+        ],
+        blockhash: [{ n: 128n, multiplicity: 3n }],
       },
     };
     const hex = toHex(encodeBlockProof({ ...EMPTY, transactions: [Uint8Array.of(1, 2)], claims }));
     expect(hex).toBe(
       [
         "0x636b6270",
-        "01",
+        "02",
         "07".repeat(32),
         "01c0", // header
         "01020102", // transactions
@@ -80,18 +107,34 @@ describe("the binary encoding", () => {
         "01000203", // accounts
         "00", // slots
         "00", // recipientBalance
-        "00", // end
+        "01", // end
+        "ac02010502060708",
+        "09", // logs
+        "02",
+        "0a010b02010102010001aa",
+        "01000000", // 12 = 10 + 1 + 1
+        "01", // keccaks
+        "0b02bbcc",
         "0004", // endSenderBalance
         "0101ff05", // coinbaseBalance
         "02", // balances
         "0105010106",
         "0102010207", // 8 = 5 + 1 + 2
         "000000",
+        "01", // transients
+        "0105010601070164",
         "03", // code
         "01ac0201",
         "000102", // the same code, 302 = 300 + 1 + 1
         "020003",
-        "00000000",
+        "000000000000",
+        "02", // codeid
+        "020abc01",
+        "010302", // 0xac0 = 0xabc + 1 + 3
+        "0000",
+        "01", // blockhash
+        "800103",
+        "00",
         "00", // chunks
       ].join(""),
     );
@@ -130,7 +173,7 @@ describe("the binary encoding", () => {
     expect(errorOf(() => decodeBlockProof(Uint8Array.of(...bytes, 0))).code).toBe("BLOCK_MALFORMED");
   });
 
-  const at = (hex: string) => fromHex(`0x636b627001${"07".repeat(32)}${hex}`)!;
+  const at = (hex: string) => fromHex(`0x636b627002${"07".repeat(32)}${hex}`)!;
   const claims = `01c000${"09".repeat(32)}`;
   const cases: [string, string, Parameters<typeof expectError>[1], string][] = [
     ["a length in two bytes instead of one", "8100c0", "BLOCK_MALFORMED", "header"],
@@ -171,7 +214,7 @@ describe("the binary encoding", () => {
     ],
     [
       "a multiplicity of 0",
-      `${claims}0000000000${"000000"}010500`,
+      `${claims}000000000000${"000000"}010500`,
       "CLAIM_RANGE",
       "claims.lookups.env[0].multiplicity",
     ],
@@ -183,14 +226,14 @@ describe("the binary encoding", () => {
   }
 
   it("refuses another version and other files", () => {
-    expectError(() => decodeBlockProof(bytes.with(4, 2)), "BLOCK_VERSION", "version");
+    expectError(() => decodeBlockProof(bytes.with(4, 1)), "BLOCK_VERSION", "version");
     expect(errorOf(() => decodeBlockProof(bytes.with(0, 0))).code).toBe("BLOCK_MALFORMED");
     expect(errorOf(() => decodeBlockProof("ckbp" as never)).code).toBe("BLOCK_MALFORMED");
   });
 
   it("refuses to write what cannot be read", () => {
     const odd: [string, unknown, Parameters<typeof expectError>[1], string][] = [
-      ["version", 2, "BLOCK_VERSION", "version"],
+      ["version", 1, "BLOCK_VERSION", "version"],
       ["keySet", new Uint8Array(31), "BLOCK_MALFORMED", "keySet"],
       ["header", [0xc0], "BLOCK_MALFORMED", "header"],
       ["transactions", {}, "BLOCK_MALFORMED", "transactions"],
@@ -244,7 +287,7 @@ describe("the JSON view", () => {
   it("refuses everything that it wouldn't write", () => {
     const json = () => JSON.parse(JSON.stringify(blockProofToJson(block.proof)));
     const cases: [(copy: ReturnType<typeof json>) => void, Parameters<typeof expectError>[1], string][] = [
-      [(copy) => (copy.version = "1"), "BLOCK_VERSION", "version"],
+      [(copy) => (copy.version = "2"), "BLOCK_VERSION", "version"],
       [(copy) => delete copy.keySet, "BLOCK_MALFORMED", "keySet"],
       [(copy) => (copy.claims.more = 1), "BLOCK_MALFORMED", "claims"],
       [(copy) => (copy.header = copy.header.toUpperCase()), "BLOCK_MALFORMED", "header"],

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { BlockFault } from "../../../../src/verifier/block.js";
+import type { EndClaim } from "../../../../src/verifier/claims.js";
 import type { BlockProof } from "../../../../src/verifier/encoding.js";
 import { decodeHeader, encodeHeader, type Header } from "../../../../src/verifier/ethereum/header.js";
 import { orderedTrieRoot } from "../../../../src/verifier/ethereum/trie.js";
@@ -12,6 +13,7 @@ import {
   CAROL,
   CHAIN_ID,
   ETHER,
+  endOf,
   expectFaults,
   hexAddress,
   KEYS,
@@ -111,9 +113,7 @@ const claims: Record<string, [Change, Expected]> = {
   ],
   "an execution without code": [
     ({ claims }) => {
-      const cell = { t: 0n };
-      const rest = { journal: { j: 0n, ...cell }, refund: { value: 0n, ...cell }, logs: { n: 0n, ...cell } };
-      claims.transactions[0]!.end = { clk: 3n, status: 1n, gas: 0n, ...rest };
+      claims.transactions[0]!.end = endOf({ t: 0n }, { clk: 3n, gas: 0n }) as Mutable<EndClaim>;
     },
     [["CLAIM_PRESENCE", "claims.transactions[0].end"]],
   ],

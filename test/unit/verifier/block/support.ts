@@ -28,7 +28,7 @@ import { busSum } from "../../../../src/verifier/bus.js";
 import { encodeChunkProof } from "../../../../src/verifier/chunk.js";
 import type { BlockClaims, EndClaim, LookupClaims, TransactionClaims } from "../../../../src/verifier/claims.js";
 import { compressG1 } from "../../../../src/verifier/compressed.js";
-import type { BlockChunk, BlockProof } from "../../../../src/verifier/encoding.js";
+import { BLOCK_PROOF_VERSION, type BlockChunk, type BlockProof } from "../../../../src/verifier/encoding.js";
 import { Code } from "../../../../src/verifier/ethereum/code.js";
 import { decodeHeader, type Header } from "../../../../src/verifier/ethereum/header.js";
 import { decodeTransaction, effectiveGasPrice, recoverSender } from "../../../../src/verifier/ethereum/transaction.js";
@@ -44,7 +44,10 @@ import { type KeySet, parseKeySet } from "../../../../src/verifier/keyset.js";
 import { challenges } from "../../../../src/verifier/transcript.js";
 
 export const CHAIN_ID = 1337n;
-export const NO_LOOKUPS: LookupClaims = { code: [], ctx: [], txenv: [], env: [], range: [] };
+export const NO_LOOKUPS: LookupClaims = {
+  ...{ code: [], ctx: [], txenv: [], env: [], range: [], calldata: [] },
+  ...{ codeword: [], codeid: [], pow2: [], and: [], blockhash: [], opcode: [] },
+};
 
 /** An account whose key is known. */
 export interface Actor {
@@ -87,6 +90,8 @@ interface Held {
 /** A replica's state in memory. */
 export class MemoryState implements BlockState {
   readonly accounts = new Map<bigint, Held>();
+  /** Of the blocks before the parent. */
+  readonly hashes = new Map<bigint, bigint>();
 
   constructor(genesis: readonly GenesisAccount[]) {
     for (const { address, nonce = 0n, balance = 0n, code = new Uint8Array(), storage = [] } of genesis) {
@@ -117,6 +122,10 @@ export class MemoryState implements BlockState {
 
   async code(address: bigint) {
     return this.accounts.get(address)?.code ?? new Uint8Array();
+  }
+
+  async blockHash(number: bigint) {
+    return this.hashes.get(number);
   }
 
   async slot(address: bigint, slot: bigint) {
@@ -150,9 +159,27 @@ export interface Executed {
   readonly end: EndClaim;
   /** New values of slots of the recipient, and when they were written. */
   readonly slots?: readonly { readonly slot: bigint; readonly value: bigint; readonly t: bigint }[];
+  /** The same of its transient slots. */
+  readonly transients?: readonly { readonly slot: bigint; readonly value: bigint; readonly t: bigint }[];
+  /** Cells of other accounts that its steps looked at, and when. */
+  readonly looked?: readonly {
+    readonly cell: "balance" | "nonce" | "account";
+    readonly address: bigint;
+    readonly t: bigint;
+  }[];
   /** When the journal's balances were restored; undefined: it succeeded. */
   readonly undone?: { readonly recipient: bigint; readonly sender: bigint };
 }
+
+/** How an execution ended that did nothing, except as told; `t`: when its counters were written. */
+export const endOf = (
+  { t, ...parts }: { readonly t: bigint } & Partial<EndClaim>,
+  { clk, gas }: Pick<EndClaim, "clk" | "gas">,
+): EndClaim => ({
+  ...{ clk, gas, status: 1n, journal: { j: 2n, t }, refund: { value: 0n, t } },
+  ...{ logs: { t, entries: [] }, keccaks: [] },
+  ...parts,
+});
 
 interface Live {
   balance: { value: bigint; t: bigint };
@@ -176,8 +203,12 @@ export interface BlockOptions {
   readonly genesis: readonly GenesisAccount[];
   readonly transactions: readonly Uint8Array[];
   readonly coinbase?: bigint;
-  /** What the transaction with this index did, which begins at clk `start`. */
-  readonly execute?: (index: number, start: bigint) => Executed;
+  /** What the transaction with this index did, which begins at clk `start`; `left` is the gas that the EVM gave back. */
+  readonly execute?: (index: number, start: bigint, left: bigint) => Executed;
+  /** Precompiles that some step looks at. */
+  readonly precompiles?: readonly bigint[];
+  /** How many blocks without transactions come first. */
+  readonly before?: number;
   readonly lookups?: LookupClaims;
 }
 
@@ -193,12 +224,18 @@ export async function buildBlock({
   coinbase = MINER.address,
   execute,
   lookups = NO_LOOKUPS,
+  precompiles = [],
+  before = 0,
 }: BlockOptions): Promise<TestBlock> {
   const sequencer = await Sequencer.create({ chainId: CHAIN_ID, genesis });
-  const parent = decodeHeader(sequencer.head.header.serialize());
-  const { block, postState } = await sequencer.buildBlock(raw, { coinbase: hexAddress(coinbase) });
-  const header = decodeHeader(block.header.serialize());
   const state = new MemoryState(genesis);
+  for (let i = 0; i < before; i++) {
+    state.hashes.set(BigInt(i), bytesToUint(sequencer.head.hash()));
+    await sequencer.buildBlock([]);
+  }
+  const parent = decodeHeader(sequencer.head.header.serialize());
+  const { block, postState, trace } = await sequencer.buildBlock(raw, { coinbase: hexAddress(coinbase) });
+  const header = decodeHeader(block.header.serialize());
   const transactions = raw.map((bytes) => {
     const transaction = decodeTransaction(bytes, CHAIN_ID);
     return { transaction, sender: recoverSender(transaction) };
@@ -221,6 +258,7 @@ export async function buildBlock({
     cells.set(address, cell);
     return cell;
   };
+  const transients = new Map<string, BlockClaims["cells"]["transients"][number]>();
   const slotOf = (address: bigint, slot: bigint) => {
     const key = `${address} ${slot}`;
     const value = state.accounts.get(address)?.storage.get(slot) ?? 0n;
@@ -249,7 +287,7 @@ export async function buildBlock({
     const senderNonce = { nonce: nonceCell.value, createdTx: 0n, t: nonceCell.t };
     nonceCell.value++;
     nonceCell.t = at(0n);
-    const warm = new Set([sender, tx.to, coinbase, ...tx.accessList.map(({ address }) => address)]);
+    const warm = new Set([sender, tx.to, coinbase, ...precompiles, ...tx.accessList.map(({ address }) => address)]);
     const accounts = [...warm].sort(cmp).map((address) => {
       touched.accounts.add(address);
       const { account } = live(address);
@@ -270,7 +308,8 @@ export async function buildBlock({
     const paid = pay(sender, -tx.value, at(2n)).balance;
     const recipient = pay(tx.to, tx.value, at(3n));
 
-    const executed = codeHash(tx.to) === EMPTY_CODE_HASH ? undefined : execute!(i, start);
+    const executed =
+      codeHash(tx.to) === EMPTY_CODE_HASH ? undefined : execute!(i, start, tx.gasLimit - trace.executions[i]!.gasUsed);
     let [close, left, refund] = [start + 2n, tx.gasLimit - tx.intrinsicGas, 0n];
     if (executed !== undefined) {
       const { end } = executed;
@@ -281,6 +320,14 @@ export async function buildBlock({
       for (const { slot, value, t } of executed.slots ?? []) {
         const cell = slotOf(tx.to, slot);
         Object.assign(cell, { original: cell.lastTx < T ? cell.value : cell.original, value, lastTx: T, t });
+      }
+      for (const { slot, value, t } of executed.transients ?? []) {
+        transients.set(`${tx.to} ${slot}`, { address: tx.to, slot, value, lastTx: T, t });
+      }
+      for (const { cell, address, t } of executed.looked ?? []) {
+        touched[`${cell}s`].add(address);
+        live(address)[cell].t = t;
+        if (cell === "account") live(address).account.lastTx = T;
       }
       if (executed.undone !== undefined) {
         live(tx.to).balance = { value: recipient.balance, t: executed.undone.recipient };
@@ -314,6 +361,7 @@ export async function buildBlock({
         .sort(cmp)
         .map((address) => ({ address, codeHash: codeHash(address), ...live(address).account })),
       slots: [...slots.values()].sort((a, b) => cmp(a.address, b.address) || cmp(a.slot, b.slot)),
+      transients: [...transients.values()].sort((a, b) => cmp(a.address, b.address) || cmp(a.slot, b.slot)),
     },
     lookups,
   };
@@ -332,7 +380,7 @@ export async function buildBlock({
   }
   return {
     proof: {
-      version: 1,
+      version: BLOCK_PROOF_VERSION,
       keySet: digestOf(KEYS),
       header: block.header.serialize(),
       transactions: raw,
@@ -340,7 +388,7 @@ export async function buildBlock({
       chunks: [],
     },
     state,
-    touched: { accounts, slots: slotValues, codes },
+    touched: { accounts, slots: slotValues, codes, blockHashes: state.hashes },
     parent,
     header,
     transactions,

@@ -48,7 +48,7 @@ describe("the transcript", () => {
   });
 
   it("absorbs its parts in order, each behind its length", () => {
-    const protocol = Buffer.from("chunkproof block 1 cancun").toString("hex");
+    const protocol = Buffer.from("chunkproof block 2 cancun").toString("hex");
     const text = [
       part(protocol),
       part("01".repeat(32)),
