@@ -171,7 +171,7 @@ export class BlockProver {
       since = now;
     };
     onProgress?.({ stage: "trace" });
-    validateTrace(trace);
+    await validateTrace(trace, { signal });
     lap("trace");
     await breathe();
     signal?.throwIfAborted();

@@ -165,9 +165,9 @@ async function check(
     import("../trace/validate.js"),
     import("../block/check.js"),
   ]);
-  const trace = await readAs(tracePath, "trace", signal, (bytes) => {
+  const trace = await readAs(tracePath, "trace", signal, async (bytes) => {
     const decoded = decodeTrace(bytes);
-    validateTrace(decoded);
+    await validateTrace(decoded, { signal });
     return decoded;
   });
   const cache = await cacheFolder(options);

@@ -71,11 +71,11 @@ export async function readAs<T>(
   path: string,
   what: string,
   signal: AbortSignal,
-  decode: (bytes: Uint8Array) => T,
+  decode: (bytes: Uint8Array) => T | Promise<T>,
 ): Promise<T> {
   const bytes = await readBytes(path, what, signal);
   try {
-    return decode(bytes);
+    return await decode(bytes);
   } catch (error) {
     throw inFile(path, error);
   }

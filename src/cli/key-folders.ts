@@ -46,7 +46,7 @@ export async function keysOfCache(
   options: CacheOptions & { readonly threads: ThreadCount },
   out: Output,
   signal: AbortSignal,
-  beforeMaking?: () => void,
+  beforeMaking?: () => Promise<void>,
 ): Promise<{ folder: KeyFolder; made: boolean }> {
   const [{ findKeys, makeKeys }, { readLayouts }] = await Promise.all([
     import("../keys/folder.js"),
@@ -56,7 +56,7 @@ export async function keysOfCache(
   const layouts = readLayouts();
   const found = await findKeys(cache, layouts);
   if (found !== undefined) return { folder: found, made: false };
-  beforeMaking?.();
+  await beforeMaking?.();
   out.warn(DEVELOPMENT_KEYS);
   out.note(`no keys for these circuits in ${cache} yet: compiling the circuits and making them, once`);
   const report = out.view(new KeysView(layouts.map(({ name }) => name)));

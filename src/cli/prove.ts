@@ -69,9 +69,9 @@ async function prove(tracePath: string, options: ProveOptions, out: Output, sign
   const trace = await readAs(tracePath, "trace", signal, decodeTrace);
   const { folder: found, made } =
     options.keys === undefined
-      ? await keysOfCache(options, out, signal, () => {
+      ? await keysOfCache(options, out, signal, async () => {
           try {
-            validateTrace(trace);
+            await validateTrace(trace, { signal });
           } catch (error) {
             throw inTrace(tracePath, error);
           }

@@ -50,7 +50,7 @@ async function trace(scenario: string, options: TraceOptions, out: Output, signa
   try {
     const run = await runScenario(loaded);
     signal.throwIfAborted();
-    validateTrace(run.trace);
+    await validateTrace(run.trace, { signal });
     const files = [{ path: output, pieces: [encodeTrace(run.trace)] }];
     if (snapshot !== undefined) files.push({ path: snapshot, pieces: [encodeSnapshot(run.before)] });
     await writeFilesAtomic(files, signal);

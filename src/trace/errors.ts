@@ -21,7 +21,7 @@ import { ChunkproofError, type ErrorDetails } from "../verifier/errors.js";
  * | `TRACE_TX_TYPE`            | a transaction type other than 0, 1, 2                                                 |
  * | `TRACE_CREATE`             | a transaction that creates a contract                                                 |
  * | `TRACE_PRECOMPILE`         | a transaction whose recipient is a precompile                                         |
- * | `TRACE_PRESTATE`           | an account, code or slot is missing, superfluous, or contradicts itself               |
+ * | `TRACE_PRESTATE`           | an account, code, slot or block hash is missing, superfluous, or contradicts itself   |
  * | `TRACE_ORDER`              | steps, executions or accounts are missing, superfluous or out of order                |
  * | `TRACE_PC`                 | the program counter is not where the step before leads                                |
  * | `TRACE_OPCODE`             | the opcode is not what stands in the code there                                       |
@@ -31,8 +31,6 @@ import { ChunkproofError, type ErrorDetails } from "../verifier/errors.js";
  * | `TRACE_REFUND`             | the refund counter is not what the step before leaves                                 |
  * | `TRACE_STATUS`             | status or gas used contradict the steps                                               |
  * | `TRACE_UNSUPPORTED_OPCODE` | an opcode that cannot be proved yet                                                   |
- * | `TRACE_UNALIGNED`          | MLOAD, MSTORE or CALLDATALOAD at an offset that cannot be proved yet                  |
- * | `TRACE_HALT`               | an exceptional halt (out of gas, stack underflow ...), which cannot be proved yet     |
  * | `TRACE_GENESIS`            | a genesis that the sequencer cannot start from                                        |
  * | `TRACE_EVM`                | the EVM itself failed, which is a bug there or here                                   |
  * | `TRACE_SCENARIO`           | no such scenario, or a scenario file with a wrong field                               |
@@ -58,8 +56,6 @@ export type TraceErrorCode =
   | "TRACE_REFUND"
   | "TRACE_STATUS"
   | "TRACE_UNSUPPORTED_OPCODE"
-  | "TRACE_UNALIGNED"
-  | "TRACE_HALT"
   | "TRACE_GENESIS"
   | "TRACE_EVM"
   | "TRACE_SCENARIO"

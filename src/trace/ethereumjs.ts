@@ -8,63 +8,40 @@
  * @module
  */
 
-import { type Block, createBlock } from "@ethereumjs/block";
-import type { EVM, EVMOpts, InterpreterStep } from "@ethereumjs/evm";
+import { type Block, createBlock, genTransactionsTrieRoot } from "@ethereumjs/block";
+import type { Log } from "@ethereumjs/evm";
+import { createMPT } from "@ethereumjs/mpt";
 import { MerkleStateManager } from "@ethereumjs/statemanager";
-import { createAccount, createAddressFromString, KECCAK256_NULL } from "@ethereumjs/util";
-import { buildBlock, createVM, type RunTxResult, runBlock, type VM } from "@ethereumjs/vm";
+import { createTxFromRLP } from "@ethereumjs/tx";
+import { createAccount, createAddressFromString, KECCAK256_RLP } from "@ethereumjs/util";
+import { createVM, encodeReceipt, runBlock } from "@ethereumjs/vm";
+import { encodeRlp } from "../verifier/ethereum/rlp.js";
 import { TraceError } from "./errors.js";
-import { TRACE_VERSION, type Trace, type TraceAccount, type TraceExecution, type TraceHeader } from "./format.js";
-import { mnemonic, OP, opcodeByte } from "./opcodes.js";
-import { bigEndian, type Hex, MAX_CHAIN_ID, MAX_UINT64, MAX_WORD, quantity, toHex, wordBytes } from "./read.js";
+import { type ExecutedAccount, type ExecutedReceipt, executeBlock, type StateSource, traceOfBlock } from "./execute.js";
+import type { Trace, TraceHeader } from "./format.js";
+import {
+  bigEndian,
+  fromHex,
+  type Hex,
+  MAX_CHAIN_ID,
+  MAX_UINT64,
+  MAX_WORD,
+  quantity,
+  toHex,
+  wordBytes,
+} from "./read.js";
 import { SNAPSHOT_VERSION, type Snapshot, type SnapshotAccount } from "./snapshot.js";
-import { cancun, decodeTransaction } from "./transaction.js";
-import { BEACON_ROOTS, memoryGas } from "./validate.js";
+import { EMPTY_CODE } from "./state.js";
+import { cancun } from "./transaction.js";
+import { BEACON_ROOTS } from "./validate.js";
 
-const EMPTY_CODE = toHex(KECCAK256_NULL);
 const ZERO_HASH: Hex = `0x${"00".repeat(32)}`;
 const ZERO_ADDRESS: Hex = `0x${"00".repeat(20)}`;
-/** Point evaluation (EIP-4844): ethereumjs has it only with a trusted setup. */
-const KZG_PRECOMPILE: Hex = `0x${"00".repeat(19)}0a`;
 /** The protocol allows no less. */
 const MIN_GAS_LIMIT = 5000n;
 const SECONDS_PER_BLOCK = 12n;
-
-/** A REVERT whose data no gas can pay for. */
-class HugeRevert extends Error {
-  readonly pc: number;
-
-  constructor(pc: number) {
-    super("REVERT of more memory than the gas pays for");
-    this.pc = pc;
-  }
-}
-
-/**
- * REVERT as it is, but for one thing: before its gas is paid, ethereumjs reads the data for the step event, and with an
- * offset of 2^200 allocates whatever it is asked for. Here such a REVERT ends the block instead.
- */
-const REVERT: NonNullable<EVMOpts["customOpcodes"]>[number] = {
-  opcode: OP.REVERT,
-  opcodeName: mnemonic(OP.REVERT),
-  baseFee: 0,
-  async gasFunction(runState, gas) {
-    const [offset, length] = runState.stack.peek(2) as [bigint, bigint];
-    const words = length === 0n ? 0n : (offset + length + 31n) / 32n;
-    if (words <= runState.memoryWordCount) return gas;
-    const cost = memoryGas(words);
-    const expansion = cost - runState.highestMemCost;
-    if (expansion > runState.gasLeft) throw new HugeRevert(runState.programCounter);
-    runState.highestMemCost = cost;
-    runState.memoryWordCount = words;
-    return gas + expansion;
-  },
-  logicFunction(runState) {
-    const [offset, length] = runState.stack.popN(2) as [bigint, bigint];
-    const data = length === 0n ? new Uint8Array(0) : runState.memory.read(Number(offset), Number(length));
-    runState.interpreter.revert(data);
-  },
-};
+/** BLOCKHASH looks back no farther. */
+const MAX_ANCESTORS = 256n;
 
 /** An account of a genesis. An account with nothing in it does not exist. */
 export interface GenesisAccount {
@@ -152,15 +129,19 @@ export class Sequencer {
   readonly #defaults: BlockFields;
   /** Every address and slot that can be in the state: the trie only knows their hashes. */
   readonly #known: Touched;
-  #vm: VM;
+  /** Hashes of the newest blocks by their number, {@link head} included. */
+  readonly #hashes = new Map<bigint, Hex>();
+  /** After {@link head}. */
+  #state: MerkleStateManager;
   #head: Block;
 
-  private constructor(chainId: bigint, defaults: BlockFields, known: Touched, vm: VM, head: Block) {
+  private constructor(chainId: bigint, defaults: BlockFields, known: Touched, state: MerkleStateManager, head: Block) {
     this.chainId = chainId;
     this.#defaults = defaults;
     this.#known = known;
-    this.#vm = vm;
+    this.#state = state;
     this.#head = head;
+    this.#hashes.set(head.header.number, toHex(head.hash()));
   }
 
   /**
@@ -205,7 +186,6 @@ export class Sequencer {
       }
     }
     const stateRoot = await stateManager.getStateRoot();
-    const vm = await createVM({ common, stateManager, evmOpts: { customOpcodes: [REVERT] } });
     const { baseFeePerGas = 10n ** 9n, excessBlobGas = 0n, ...defaults } = header;
     const gasLimit = defaults.gasLimit ?? 30_000_000n;
     const timestamp = (defaults.timestamp ?? 1_700_000_000n) - SECONDS_PER_BLOCK;
@@ -230,7 +210,7 @@ export class Sequencer {
       { common },
     );
     const { timestamp: _, ...rest } = defaults;
-    return new Sequencer(chainId, rest, known, vm, head);
+    return new Sequencer(chainId, rest, known, stateManager, head);
   }
 
   /** A chain that begins with the state of a snapshot. Its first block has number 1 again. */
@@ -251,72 +231,48 @@ export class Sequencer {
    * the chain stays as it was.
    *
    * @param transactions raw signed, EIP-2718
-   * @throws TraceError `TRACE_TX_TYPE`, `TRACE_TRANSACTION` with `transaction <index>` in `where`; `TRACE_HEADER`;
-   *   `TRACE_HALT` for a REVERT of more memory than can be paid for; `TRACE_PRECOMPILE` for KZG; `TRACE_EVM`
+   * @throws TraceError those of `executeBlock`, with `transaction <index>` in `where`; `TRACE_HEADER`
    */
   async buildBlock(transactions: readonly Uint8Array[], fields: BlockFields = {}): Promise<BuiltBlock> {
-    const decoded = transactions.map((raw, i) => decodeTransaction(raw, this.chainId, `transaction ${i}`));
-    decoded.forEach(({ to }, i) => {
-      if (to === undefined || toHex(to.bytes) !== KZG_PRECOMPILE) return;
-      throw new TraceError("the KZG precompile is not there", { code: "TRACE_PRECOMPILE", where: `transaction ${i}` });
-    });
-    const before = this.#vm;
-    const vm = await before.shallowCopy();
-    const options = { ...this.#defaults, ...fields };
-    const coinbase = options.coinbase ?? ZERO_ADDRESS;
-    const parent = this.#head.header;
-    const builder = await this.#open(vm, {
-      coinbase,
-      gasLimit: options.gasLimit ?? parent.gasLimit,
-      timestamp: options.timestamp ?? parent.timestamp + SECONDS_PER_BLOCK,
-      mixHash: options.prevRandao ?? ZERO_HASH,
-      extraData: options.extraData ?? "0x",
-      parentBeaconBlockRoot: options.parentBeaconBlockRoot ?? ZERO_HASH,
-    });
+    const { chainId } = this;
+    const open = this.#open(fields);
+    const executed = await executeBlock(
+      { chainId, header: traceHeader(open), transactions },
+      sourceOf(this.#state, this.#hashes),
+    );
+    const state = this.#state.shallowCopy();
+    await write(state, executed.postAccounts);
+    const decoded = transactions.map((raw) => createTxFromRLP(raw, { common: open.common }));
+    const block = createBlock(
+      {
+        header: {
+          ...open.header,
+          stateRoot: await state.getStateRoot(),
+          transactionsTrie: await genTransactionsTrieRoot(decoded),
+          receiptTrie: await receiptsRoot(executed.receipts),
+          logsBloom: executed.logsBloom,
+          gasUsed: executed.gasUsed,
+        },
+        transactions: decoded,
+        withdrawals: [],
+      },
+      { common: open.common },
+    );
 
-    const touched = new Touched();
-    if (decoded.length > 0) touched.account(coinbase.toLowerCase() as Hex);
-    const executions: TraceExecution[] = [];
-    for (const [i, tx] of decoded.entries()) {
-      touched.account(toHex(tx.getSenderAddress().bytes));
-      if (tx.to !== undefined) touched.account(toHex(tx.to.bytes));
-      for (const [address, slots] of "accessList" in tx ? tx.accessList : []) {
-        const set = touched.account(toHex(address));
-        for (const slot of slots) set.add(bigEndian(slot));
-      }
-      const code = tx.to === undefined ? tx.data : await vm.stateManager.getCode(tx.to);
-      const recorder = new Recorder(vm.evm as EVM, code, touched);
-      let result: RunTxResult;
-      try {
-        result = await builder.addTransaction(tx);
-      } catch (cause) {
-        throw recorder.failure(cause, `transaction ${i}`);
-      } finally {
-        recorder.stop();
-      }
-      executions.push(recorder.execution(result));
-    }
-    const { block } = await builder.build();
-
-    const accounts = await preState(before, touched);
-    for (const [address, slots] of touched.accounts) {
+    for (const { address, storage } of executed.preAccounts) {
       const known = this.#known.account(address);
-      for (const slot of slots) known.add(slot);
+      for (const [slot] of storage) known.add(slot);
     }
     const root = toHex(this.#head.header.stateRoot);
-    this.#vm = vm;
+    this.#state = state;
     this.#head = block;
+    this.#hashes.set(block.header.number, toHex(block.hash()));
+    this.#hashes.delete(block.header.number - MAX_ANCESTORS);
+    const header = traceHeader(block);
     return {
-      trace: {
-        version: TRACE_VERSION,
-        chainId: this.chainId,
-        header: traceHeader(block),
-        transactions: transactions.map((raw) => raw.slice()),
-        preState: { root, accounts },
-        executions,
-      },
+      trace: traceOfBlock({ chainId, header, transactions }, root, executed),
       block,
-      postState: accessor(vm, toHex(block.header.stateRoot)),
+      postState: accessor(state, header.stateRoot),
     };
   }
 
@@ -333,7 +289,12 @@ export class Sequencer {
     if (parent !== head) {
       throw new TraceError("another parent", { code: "TRACE_HEADER", where, expected: head, got: parent });
     }
-    const vm = await this.#vm.shallowCopy();
+    const blockchain = {
+      getBlock: async (number: number) => ({ hash: () => fromHex(this.#hashes.get(BigInt(number))!) }),
+      putBlock: async () => {},
+      shallowCopy: () => blockchain,
+    };
+    const vm = await createVM({ common: block.common, stateManager: this.#state.shallowCopy(), blockchain });
     try {
       // the validation left out is what ethereumjs does with a database of headers
       await runBlock(vm, { block, skipHeaderValidation: true });
@@ -344,7 +305,7 @@ export class Sequencer {
 
   /** The state after {@link head}. */
   async snapshot(): Promise<Snapshot> {
-    const { stateManager } = this.#vm;
+    const stateManager = this.#state;
     const accounts: SnapshotAccount[] = [];
     for (const [address, slots] of this.#known.sorted()) {
       const key = createAddressFromString(address);
@@ -368,21 +329,34 @@ export class Sequencer {
     };
   }
 
-  /** Begins a block. @throws TraceError `TRACE_HEADER` */
-  async #open(
-    vm: VM,
-    headerData: { readonly timestamp: bigint; readonly gasLimit: bigint } & Readonly<Record<string, bigint | Hex>>,
-  ) {
+  /** The next block without what its transactions make of it. @throws TraceError `TRACE_HEADER` */
+  #open(fields: BlockFields): Block {
+    const { common, header: parent } = this.#head;
+    const options = { ...this.#defaults, ...fields };
+    const gasLimit = options.gasLimit ?? parent.gasLimit;
+    const timestamp = options.timestamp ?? parent.timestamp + SECONDS_PER_BLOCK;
+    const number = parent.number + 1n;
     try {
-      const blockOpts = { putBlockIntoBlockchain: false };
-      const builder = await buildBlock(vm, { parentBlock: this.#head, headerData, withdrawals: [], blockOpts });
-      // the builder looks at the header only with the first transaction
-      createBlock({ header: { ...headerData, number: this.#head.header.number + 1n } }, { common: vm.common });
-      expectRange("timestamp", headerData.timestamp, this.#head.header.timestamp + 1n, MAX_UINT64);
-      expectRange("gasLimit", headerData.gasLimit, MIN_GAS_LIMIT, MAX_UINT64);
-      return builder;
+      const header = {
+        parentHash: this.#head.hash(),
+        number,
+        gasLimit,
+        timestamp,
+        coinbase: options.coinbase ?? ZERO_ADDRESS,
+        mixHash: options.prevRandao ?? ZERO_HASH,
+        extraData: options.extraData ?? "0x",
+        parentBeaconBlockRoot: options.parentBeaconBlockRoot ?? ZERO_HASH,
+        baseFeePerGas: parent.calcNextBaseFee(),
+        excessBlobGas: parent.calcNextExcessBlobGas(common),
+        blobGasUsed: 0n,
+        withdrawalsRoot: KECCAK256_RLP,
+      };
+      const block = createBlock({ header, withdrawals: [] }, { common });
+      expectRange("timestamp", timestamp, parent.timestamp + 1n, MAX_UINT64);
+      expectRange("gasLimit", gasLimit, MIN_GAS_LIMIT, MAX_UINT64);
+      return block;
     } catch (cause) {
-      throw headerError(`block ${this.#head.header.number + 1n}`, cause);
+      throw headerError(`block ${number}`, cause);
     }
   }
 }
@@ -404,104 +378,50 @@ function headerError(where: string, cause: unknown): TraceError {
   return new TraceError("no block has this header", { code: "TRACE_HEADER", where, got, cause });
 }
 
-/** Writes down the steps of one transaction, and the slots that they touch. */
-class Recorder {
-  readonly #evm: EVM;
-  readonly #code: Uint8Array;
-  readonly #touched: Touched;
-  readonly #steps: { -readonly [K in keyof TraceExecution["steps"][number]]: TraceExecution["steps"][number][K] }[] =
-    [];
-  /** After the newest step. */
-  #refund = 0n;
-  readonly #listener: (step: InterpreterStep) => void;
-
-  constructor(evm: EVM, code: Uint8Array, touched: Touched) {
-    this.#evm = evm;
-    this.#code = code;
-    this.#touched = touched;
-    this.#listener = (step) => this.#step(step);
-    evm.events.on("step", this.#listener);
-  }
-
-  stop(): void {
-    this.#evm.events.off("step", this.#listener);
-  }
-
-  #step({ pc, gasLeft, gasRefund, stack, memoryWordCount, address, depth }: InterpreterStep) {
-    // steps of inner calls belong to a call that is refused anyway
-    if (depth > 0) return;
-    // the event shows INVALID for every byte that is no opcode
-    const op = this.#code[pc]!;
-    if ((op === OP.SLOAD || op === OP.SSTORE) && stack.length > 0) {
-      this.#touched.account(toHex(address.bytes)).add(stack[stack.length - 1]!);
-    }
-    // the event shows the gas before the step, but the refund counter after it
-    this.#steps.push({ pc, op, gas: gasLeft, stack, memorySize: Number(memoryWordCount), refund: this.#refund });
-    this.#refund = gasRefund;
-  }
-
-  /** What was written down, with the steps that ethereumjs has no event for. */
-  execution({ execResult, receipt, totalGasSpent }: RunTxResult): TraceExecution {
-    const { runState, exceptionError } = execResult;
-    if (runState !== undefined) {
-      const { programCounter, opCode } = runState;
-      const last = this.#steps.at(-1)?.op;
-      const ends: (number | undefined)[] = [OP.STOP, OP.RETURN, opcodeByte("SELFDESTRUCT")];
-      const ranOff = exceptionError === undefined && !ends.includes(last);
-      // REVERT without its two operands halts before the event is sent
-      const silent = exceptionError !== undefined && opCode === OP.REVERT && last !== OP.REVERT;
-      if (ranOff || silent) {
-        this.#steps.push({
-          pc: programCounter,
-          op: silent ? OP.REVERT : OP.STOP,
-          gas: runState.gasLeft,
-          stack: runState.stack.getStack(),
-          memorySize: Number(runState.memoryWordCount),
-          refund: this.#refund,
-        });
-      }
-    }
-    return { steps: this.#steps, status: (receipt as { status: 0 | 1 }).status, gasUsed: totalGasSpent };
-  }
-
-  /** The error to throw when the transaction was not executed. */
-  failure(cause: unknown, where: string): TraceError {
-    if (cause instanceof HugeRevert) {
-      return new TraceError("exceptional halt, out of gas: cannot be proved yet", {
-        code: "TRACE_HALT",
-        where: `${where}, step ${this.#steps.length} (REVERT at pc ${cause.pc})`,
-      });
-    }
-    // ethereumjs refuses transactions with plain errors
-    const isBug = cause instanceof RangeError || cause instanceof TypeError;
-    return new TraceError(isBug ? "the EVM failed" : "cannot be included in this block", {
-      code: isBug ? "TRACE_EVM" : "TRACE_TRANSACTION",
-      where,
-      got: cause instanceof Error ? cause.message : String(cause),
-      cause,
-    });
-  }
+/** The state before a block, and the blocks before. */
+function sourceOf(state: MerkleStateManager, hashes: ReadonlyMap<bigint, Hex>): StateSource {
+  return {
+    async account(address) {
+      const key = createAddressFromString(address);
+      const account = await state.getAccount(key);
+      if (account === undefined) return undefined;
+      return { nonce: account.nonce, balance: account.balance, code: await state.getCode(key) };
+    },
+    async slot(address, slot) {
+      return bigEndian(await state.getStorage(createAddressFromString(address), wordBytes(slot)));
+    },
+    blockHash: (number) => hashes.get(number)!,
+  };
 }
 
-/** Everything that was touched, as of before the block. */
-async function preState({ stateManager }: VM, touched: Touched): Promise<TraceAccount[]> {
-  const given = new Set<Hex>([EMPTY_CODE]);
-  const accounts: TraceAccount[] = [];
-  for (const [address, slots] of touched.sorted()) {
+/** Writes what a block has touched. */
+async function write(state: MerkleStateManager, accounts: ReadonlyMap<Hex, ExecutedAccount>): Promise<void> {
+  for (const [address, { nonce, balance, codeHash, storage }] of accounts) {
     const key = createAddressFromString(address);
-    const account = await stateManager.getAccount(key);
-    const codeHash = account === undefined ? EMPTY_CODE : toHex(account.codeHash);
-    const code = given.has(codeHash) ? {} : { code: (await stateManager.getCode(key)).slice() };
-    given.add(codeHash);
-    const storage: [bigint, bigint][] = [];
-    for (const slot of slots) storage.push([slot, bigEndian(await stateManager.getStorage(key, wordBytes(slot)))]);
-    const { nonce = 0n, balance = 0n } = account ?? {};
-    accounts.push({ address, nonce, balance, codeHash, ...code, storage });
+    const account = (await state.getAccount(key)) ?? createAccount({});
+    if (nonce === 0n && balance === 0n && codeHash === EMPTY_CODE) continue;
+    account.nonce = nonce;
+    account.balance = balance;
+    await state.putAccount(key, account);
+    for (const [slot, value] of storage) await state.putStorage(key, wordBytes(slot), wordBytes(value));
   }
-  return accounts;
 }
 
-function accessor({ stateManager }: VM, stateRoot: Hex): PostState {
+async function receiptsRoot(receipts: readonly ExecutedReceipt[]): Promise<Uint8Array> {
+  const trie = await createMPT();
+  for (const [i, { type, status, cumulativeGasUsed, logsBloom, logs }] of receipts.entries()) {
+    const receipt = {
+      status,
+      cumulativeBlockGasUsed: cumulativeGasUsed,
+      bitvector: logsBloom,
+      logs: logs.map(({ address, topics, data }): Log => [fromHex(address), topics.map(fromHex), data]),
+    };
+    await trie.put(encodeRlp(BigInt(i)), encodeReceipt(receipt, type));
+  }
+  return trie.root();
+}
+
+function accessor(stateManager: MerkleStateManager, stateRoot: Hex): PostState {
   return {
     stateRoot,
     async account(address) {

@@ -4,10 +4,11 @@
  * The file is JSON, UTF-8, one step a line:
  *
  * ```
- * {"version": 1, "chainId": "0x539",
+ * {"version": 2, "chainId": "0x539",
  *  "header": {"parentHash": "0x…", …},
  *  "transactions": ["0x…", …],                                  raw, signed (EIP-2718)
  *  "preState": {"root": "0x…", "accounts": [{"address", "nonce", "balance", "codeHash", "code"?, "storage": [["slot", "value"], …]}, …]},
+ *  "blockHashes": [["number", "0x…"], …],                       of those that BLOCKHASH asks for
  *  "executions": [{"status": 1, "gasUsed": "0x…", "steps": [
  *    [pc, "MNEMONIC", "gas", memorySize, "refund", keep, ["word", …]], …]}, …]}
  * ```
@@ -35,8 +36,8 @@ import {
 
 export type { Hex } from "./read.js";
 
-/** The version of the format that is read and written. */
-export const TRACE_VERSION = 1;
+/** The version of the format that is written. Version 1, which had no `blockHashes`, is read too. */
+export const TRACE_VERSION = 2;
 
 /** Most items an EVM stack can hold. */
 export const MAX_STACK = 1024;
@@ -92,7 +93,10 @@ export interface TraceAccount {
   readonly storage: readonly (readonly [bigint, bigint])[];
 }
 
-/** The machine before one instruction. Running past the end of the code is a step too, a STOP. */
+/**
+ * The machine before one instruction. Running past the end of the code is a step too, a STOP. The instruction that halts is
+ * the last step of its execution.
+ */
 export interface TraceStep {
   readonly pc: number;
   /** Byte of the opcode. */
@@ -101,7 +105,7 @@ export interface TraceStep {
   readonly gas: bigint;
   /** Stack before the step, bottom first. */
   readonly stack: readonly bigint[];
-  /** Words of memory before the step. What they hold follows from the MSTOREs before. */
+  /** Words of memory before the step. What they hold follows from the steps before. */
   readonly memorySize: number;
   /** Refund counter before the step (EIP-3529). */
   readonly refund: bigint;
@@ -111,7 +115,7 @@ export interface TraceStep {
 export interface TraceExecution {
   /** None if the recipient has no code. */
   readonly steps: readonly TraceStep[];
-  /** 1 success, 0 reverted. */
+  /** 1 success, 0 reverted or halted. */
   readonly status: 0 | 1;
   /** Gas used as in the receipt: intrinsic gas included, refund taken off. */
   readonly gasUsed: bigint;
@@ -129,10 +133,13 @@ export interface Trace {
     readonly root: Hex;
     /**
      * Everything the block touches, ascending by address: senders, recipients, the coinbase (unless there are no
-     * transactions), access lists, and the slots of SLOAD and SSTORE.
+     * transactions), access lists, the slots of SLOAD and SSTORE, the accounts of BALANCE and EXTCODE*. What a step asks for
+     * is touched even if the step cannot pay, but not if it lacks operands.
      */
     readonly accounts: readonly TraceAccount[];
   };
+  /** `[number, hash]` of the blocks before that BLOCKHASH asks for, ascending. */
+  readonly blockHashes: readonly (readonly [bigint, Hex])[];
   /** One for each transaction. */
   readonly executions: readonly TraceExecution[];
 }
@@ -179,6 +186,7 @@ const HEADER_FIELDS = [
 ] as const satisfies readonly (keyof TraceHeader)[];
 const MAX_EXTRA_DATA = 32;
 
+/** Of version 1; later ones have `blockHashes` as well. */
 const TOP_FIELDS = ["version", "chainId", "header", "transactions", "preState", "executions"];
 const ACCOUNT_FIELDS = ["address", "nonce", "balance", "codeHash", "storage"];
 
@@ -214,7 +222,9 @@ export function encodeTrace(trace: Trace): Uint8Array {
       storage: storage.map((pair) => pair.map(quantity)),
     }),
   );
-  write(`"preState":{"root":"${trace.preState.root}","accounts":[\n${accounts.join(",\n")}]},\n"executions":[`);
+  write(`"preState":{"root":"${trace.preState.root}","accounts":[\n${accounts.join(",\n")}]},\n`);
+  const hashes = trace.blockHashes.map(([number, hash]) => `["${quantity(number)}","${hash}"]`);
+  write(`"blockHashes":[${hashes}],\n"executions":[`);
   trace.executions.forEach(({ steps, status, gasUsed }, i) => {
     write(`${i === 0 ? "" : ","}\n{"status":${status},"gasUsed":"${quantity(gasUsed)}","steps":[`);
     let before: readonly bigint[] = [];
@@ -254,8 +264,9 @@ export interface DecodeOptions {
  */
 export function decodeTrace(bytes: Uint8Array, { maxStackItems = MAX_STACK_ITEMS }: DecodeOptions = {}): Trace {
   const value = parseJson(bytes, "TRACE_JSON");
-  if (typeof value === "object" && value !== null && "version" in value) expectVersion(value.version);
-  const top = read.object(value, "", TOP_FIELDS);
+  const version = typeof value === "object" && value !== null && "version" in value ? value.version : undefined;
+  if (version !== undefined && version !== 1) expectVersion(version);
+  const top = read.object(value, "", version === 1 ? TOP_FIELDS : [...TOP_FIELDS, "blockHashes"]);
   const preState = read.object(top.preState, "preState", ["root", "accounts"]);
   const budget = { max: maxStackItems, items: maxStackItems };
   const trace: Trace = {
@@ -269,6 +280,13 @@ export function decodeTrace(bytes: Uint8Array, { maxStackItems = MAX_STACK_ITEMS
         .array(preState.accounts, "preState.accounts")
         .map((account, i) => decodeAccount(account, `preState.accounts[${i}]`)),
     },
+    blockHashes: read.array(top.blockHashes ?? [], "blockHashes").map((pair, i) => {
+      const [number, hash] = read.array(pair, `blockHashes[${i}]`, 2);
+      return [
+        read.quantity(number, `blockHashes[${i}][0]`, MAX_UINT64),
+        read.hex(hash, `blockHashes[${i}][1]`, 32),
+      ] as const;
+    }),
     executions: read
       .array(top.executions, "executions")
       .map((execution, i) => decodeExecution(execution, `executions[${i}]`, budget)),
@@ -321,6 +339,10 @@ export function checkTrace(trace: Trace): void {
       number(slot, `${path}.storage[${j}][0]`, MAX_WORD);
       number(value, `${path}.storage[${j}][1]`, MAX_WORD);
     });
+  });
+  trace.blockHashes.forEach(([block, hash], i) => {
+    number(block, `blockHashes[${i}][0]`, MAX_UINT64);
+    read.hex(hash, `blockHashes[${i}][1]`, 32);
   });
   trace.executions.forEach(({ steps, status, gasUsed }, i) => {
     const path = `executions[${i}]`;

@@ -5,7 +5,7 @@
  * @example
  * ```ts
  * const { trace, before } = await runScenario(loadScenario("demo"));
- * validateTrace(trace);
+ * await validateTrace(trace);
  * await writeFile("block.trace", encodeTrace(trace));
  * await writeFile("before.json", encodeSnapshot(before));
  * ```
@@ -25,6 +25,19 @@ export {
   Sequencer,
   type SequencerOptions,
 } from "./ethereumjs.js";
+export {
+  type BlockToExecute,
+  type ExecutedAccount,
+  type ExecutedBlock,
+  type ExecutedLog,
+  type ExecutedReceipt,
+  type ExecuteOptions,
+  type ExecutionHeader,
+  executeBlock,
+  type SourceAccount,
+  type StateSource,
+  traceOfBlock,
+} from "./execute.js";
 export {
   checkTrace,
   type DecodeOptions,
@@ -56,11 +69,4 @@ export {
   type TraceTransaction,
   type TransactionFields,
 } from "./transaction.js";
-export {
-  memoryGas,
-  type Replay,
-  type ReplayedAccount,
-  replayTrace,
-  sstoreGas,
-  validateTrace,
-} from "./validate.js";
+export { replayTrace, type ValidateOptions, validateTrace } from "./validate.js";

@@ -41,7 +41,11 @@ export interface TraceTransaction {
  * @throws TraceError `TRACE_TX_TYPE` (also for types that don't exist), `TRACE_TRANSACTION`
  */
 export function readTransaction(raw: Uint8Array, chainId: bigint, where: string): TraceTransaction {
-  const tx = decodeTransaction(raw, chainId, where);
+  return describeTransaction(decodeTransaction(raw, chainId, where));
+}
+
+/** What a decoded transaction says. */
+export function describeTransaction(tx: TypedTransaction): TraceTransaction {
   const fee = "maxFeePerGas" in tx ? tx : { maxFeePerGas: tx.gasPrice, maxPriorityFeePerGas: tx.gasPrice };
   const accessList = "accessList" in tx ? tx.accessList : [];
   return {

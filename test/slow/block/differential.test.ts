@@ -12,7 +12,7 @@ it("random blocks check, and do what the EVM does", { timeout: 900_000 }, async 
   await fc.assert(
     fc.asyncProperty(randomBlock(), async ({ contracts, calls, block }) => {
       const run = await scenarioOf(contracts, calls, block);
-      validateTrace(run.trace);
+      await validateTrace(run.trace);
       rows += (await expectHonest(run, { sample: 8 })).rows;
     }),
     { numRuns: 400, seed: seedOf("random blocks") },
@@ -27,7 +27,7 @@ it("programs of any bytes check, if the trace is accepted at all", { timeout: 90
       let run: Awaited<ReturnType<typeof blockOf>>;
       try {
         run = await blockOf({ code, gasLimit: 100_000n, calls: 2, storage: [[1n, 1n << 128n]] });
-        validateTrace(run.trace);
+        await validateTrace(run.trace);
       } catch (error) {
         expect(error).toBeInstanceOf(TraceError);
         return;

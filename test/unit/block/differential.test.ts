@@ -63,7 +63,7 @@ describe("random blocks", () => {
     await fc.assert(
       fc.asyncProperty(randomBlock(), async ({ contracts, calls, block }) => {
         const run = await scenarioOf(contracts, calls, block);
-        validateTrace(run.trace);
+        await validateTrace(run.trace);
         rows += (await expectHonest(run, { sample: 16 })).rows;
       }),
       { numRuns: 40, seed: seedOf("random blocks") },
@@ -79,7 +79,7 @@ describe("random blocks", () => {
         let run: Awaited<ReturnType<typeof blockOf>>;
         try {
           run = await blockOf({ code, gasLimit: 100_000n, calls: 2, storage: [[1n, 1n << 128n]] });
-          validateTrace(run.trace);
+          await validateTrace(run.trace);
         } catch (error) {
           expect(error).toBeInstanceOf(TraceError);
           return;
