@@ -38,8 +38,9 @@ export interface Assembled {
 }
 
 /** The state of the trace as the verifier will look at it. */
-function touchedState({ accounts, codes }: BuiltBlock): TouchedState {
+function touchedState({ accounts, codes, blockHashes }: BuiltBlock): TouchedState {
   return {
+    blockHashes,
     accounts,
     slots: new Map([...accounts].map(([address, { storage }]) => [address, new Map(storage)])),
     codes: new Map([...codes].map(([hash, bytes]) => [hash, new Code(bytes)])),
@@ -86,7 +87,7 @@ export async function checkTraceRows(
   circuits: RowCircuits,
   options: CheckOptions = {},
 ): Promise<CheckReport> {
-  validateTrace(trace);
+  await validateTrace(trace, { signal: options.signal });
   const built = blockRows(trace);
   const { boundary } = assemble(built, countRows(built));
   return checkRows(built.rows, boundary.messages, circuits, options);

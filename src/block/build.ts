@@ -7,21 +7,31 @@
 
 import { assignFailure, assignStep, type Frame } from "../rows/index.js";
 import { cellKey, openCounters } from "../rows/journal.js";
-import { Machine, type Rows } from "../rows/machine.js";
+import { type CellTag, Machine, type Rows } from "../rows/machine.js";
 import { assignSink } from "../rows/sink.js";
 import { assignSinkjournal } from "../rows/sinkjournal.js";
 import type { Trace, TraceExecution, TraceStep } from "../trace/format.js";
 import { OP } from "../trace/opcodes.js";
-import type { BalanceClaim, BlockClaims, CellClaims, EndClaim, TransactionClaims } from "../verifier/claims.js";
+import type {
+  BalanceClaim,
+  BlockClaims,
+  CellClaims,
+  EndClaim,
+  LogClaim,
+  TransactionClaims,
+} from "../verifier/claims.js";
 import { Code } from "../verifier/ethereum/code.js";
 import { blobBaseFee } from "../verifier/ethereum/header.js";
 import { effectiveGasPrice, recoverSender, type Transaction } from "../verifier/ethereum/transaction.js";
-import { bytesToUint, EMPTY_CODE_HASH, joinHalves, keccak, wordHalves } from "../verifier/ethereum/words.js";
+import { EMPTY_CODE_HASH, joinHalves, keccak, uintToBytes, wordHalves } from "../verifier/ethereum/words.js";
+import type { MessageFields } from "../verifier/tags.generated.js";
 import { BlockError } from "./errors.js";
 import { type PreAccount, type Prepared, prepareBlock } from "./prepare.js";
 
 /** A block as rows and claims; multiplicities of lookups are still to be counted. */
 export interface BuiltBlock extends Prepared {
+  /** Position in the block's list of codes, by hash. */
+  readonly codeIds: ReadonlyMap<bigint, number>;
   readonly rows: Rows;
   readonly claims: Omit<BlockClaims, "lookups">;
   /** Steps of the EVM. */
@@ -29,6 +39,8 @@ export interface BuiltBlock extends Prepared {
 }
 
 const { account: addressKey, storage: slotKey } = cellKey;
+/** Precompiles of Cancun: 1 to 10. */
+const LAST_PRECOMPILE = 10n;
 const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
@@ -38,21 +50,57 @@ const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0)
  *   be; RowError.
  */
 export function buildBlock(trace: Trace): BuiltBlock {
-  return new Builder(prepareBlock(trace), trace).build();
+  const prepared = prepareBlock(trace);
+  // the list of codes, and with it the ids in the rows, also has those that rows ask for by their hash
+  let listed: ReadonlySet<bigint> = prepared.run;
+  for (;;) {
+    const builder = new Builder(prepared, trace, listed);
+    const built = builder.build();
+    if (builder.unlisted.size === 0) return built;
+    listed = new Set([...listed, ...builder.unlisted]);
+  }
+}
+
+/** Opcodes that have an address on top of the stack. */
+const TAKE_ADDRESS: ReadonlySet<number> = new Set([OP.BALANCE, OP.EXTCODESIZE, OP.EXTCODECOPY, OP.EXTCODEHASH]);
+
+/** The id of the code of accounts without code: no position in the list. */
+const NO_CODE_ID = 65536n;
+
+/** Precompiles whose accounts are touched: they are warm from the start of every transaction (EIP-2929). */
+function touchedPrecompiles({ executions }: Trace): bigint[] {
+  const touched = new Set<bigint>();
+  for (const { steps } of executions) {
+    for (const { op, stack } of steps) {
+      if (!TAKE_ADDRESS.has(op) || stack.length === 0) continue;
+      const address = BigInt.asUintN(160, stack.at(-1)!);
+      if (address >= 1n && address <= LAST_PRECOMPILE) touched.add(address);
+    }
+  }
+  return [...touched];
 }
 
 /** One block under way. */
 class Builder {
-  readonly #machine = new Machine({ clk: 0n, ctx: 0n, code: 0n, pc: 0n, sp: 0n, gas: 0n, msize: 0n });
+  /** Codes that rows asked for and that have no id yet. */
+  readonly unlisted = new Set<bigint>();
+  readonly #machine: Machine;
   readonly #prepared: Prepared;
   readonly #executions: readonly TraceExecution[];
+  readonly #codeIds: ReadonlyMap<bigint, number>;
+  readonly #precompiles: readonly bigint[];
   readonly #env: ReadonlyMap<number, bigint>;
-  readonly #touched = { balances: new Set<bigint>(), nonces: new Set<bigint>(), accounts: new Set<bigint>() };
+  /** Slots before the block, of accounts whose slots were touched. */
+  readonly #slots = new Map<bigint, ReadonlyMap<bigint, bigint>>();
   #steps = 0;
 
-  constructor(prepared: Prepared, trace: Trace) {
+  constructor(prepared: Prepared, trace: Trace, listed: ReadonlySet<bigint>) {
     this.#prepared = prepared;
     this.#executions = trace.executions;
+    this.#precompiles = touchedPrecompiles(trace);
+    this.#codeIds = new Map([...listed].sort(ascending).map((hash, i) => [hash, i]));
+    const none = { clk: 0n, ctx: 0n, code: 0n, pc: 0n, sp: 0n, gas: 0n, msize: 0n };
+    this.#machine = new Machine(none, (tag, key) => this.#origin(tag, key));
     const { header, chainId } = prepared;
     this.#env = new Map([
       [OP.COINBASE, header.beneficiary],
@@ -67,22 +115,57 @@ class Builder {
   }
 
   build(): BuiltBlock {
-    const { transactions, accounts } = this.#prepared;
-    for (const { address, storage } of accounts.values()) {
-      for (const [slot, value] of storage) this.#giveSlot(address, slot, { value, original: value, lastTx: 0n }, 0n);
-    }
     let start = 1n;
-    const claims = transactions.map((tx, i) => {
+    const claims = this.#prepared.transactions.map((tx, i) => {
       const { claim, end } = this.#transaction(tx, BigInt(i + 1), start, this.#executions[i]!);
       start = end + 1n;
       return claim;
     });
     return {
       ...this.#prepared,
+      codeIds: this.#codeIds,
       rows: this.#machine.rows,
       claims: { preState: this.#prepared.preState, transactions: claims, cells: this.#cells() },
       steps: this.#steps,
     };
+  }
+
+  /** What cells hold before the block. */
+  #origin(tag: CellTag, key: string): Record<string, bigint> | undefined {
+    const [address, slot] = key.split(":").map(BigInt) as [bigint, bigint];
+    switch (tag) {
+      case "BALANCE": {
+        const [hi, lo] = wordHalves(this.#account(address).balance);
+        return { address, hi, lo };
+      }
+      case "NONCE":
+        return { address, nonce: this.#account(address).nonce, createdTx: 0n };
+      case "ACCOUNT": {
+        const [hashHi, hashLo] = wordHalves(this.#account(address).codeHash);
+        return { address, lastTx: 0n, hashHi, hashLo };
+      }
+      case "STORAGE": {
+        let slots = this.#slots.get(address);
+        if (slots === undefined) {
+          slots = new Map(this.#account(address).storage);
+          this.#slots.set(address, slots);
+        }
+        const value = slots.get(slot);
+        if (value === undefined) {
+          throw new BlockError("the trace lacks a slot that the block touches", {
+            code: "BLOCK_PRESTATE",
+            where: `0x${address.toString(16).padStart(40, "0")}, slot 0x${slot.toString(16)}`,
+          });
+        }
+        return storageFields(address, slot, { value, original: value, lastTx: 0n });
+      }
+      case "TRANSIENT": {
+        const [slotHi, slotLo] = wordHalves(slot);
+        return { address, slotHi, slotLo, lastTx: 0n, valueHi: 0n, valueLo: 0n };
+      }
+      default:
+        return undefined;
+    }
   }
 
   #account(address: bigint): PreAccount {
@@ -101,27 +184,10 @@ class Builder {
 
   /** Takes a balance and puts another in its place. */
   #balance(address: bigint, now: bigint, change: (balance: bigint) => bigint): BalanceClaim {
-    if (!this.#touched.balances.has(address)) {
-      this.#touched.balances.add(address);
-      this.#giveBalance(address, this.#account(address).balance, 0n);
-    }
     const { hi, lo, tOld } = this.#machine.take("BALANCE", addressKey(address), now);
     const balance = joinHalves(hi, lo);
     this.#giveBalance(address, change(balance), now);
     return { balance, t: tOld };
-  }
-
-  #giveSlot(
-    address: bigint,
-    slot: bigint,
-    { value, original, lastTx }: { value: bigint; original: bigint; lastTx: bigint },
-    now: bigint,
-  ): void {
-    const [slotHi, slotLo] = wordHalves(slot);
-    const [valueHi, valueLo] = wordHalves(value);
-    const [origHi, origLo] = wordHalves(original);
-    const fields = { slotHi, slotLo, lastTx, address, valueHi, valueLo, origHi, origLo };
-    this.#machine.give("STORAGE", slotKey(address, slot), fields, now);
   }
 
   #transaction(
@@ -137,20 +203,12 @@ class Builder {
     const price = effectiveGasPrice(tx, header.baseFeePerGas, `transaction ${T}`);
 
     const senderBalance = this.#balance(sender, t(0n), (balance) => balance - tx.gasLimit * price);
-    if (!this.#touched.nonces.has(sender)) {
-      this.#touched.nonces.add(sender);
-      m.give("NONCE", addressKey(sender), { address: sender, nonce: this.#account(sender).nonce, createdTx: 0n }, 0n);
-    }
     const { nonce, createdTx, tOld: nonceTime } = m.take("NONCE", addressKey(sender), t(0n));
     m.give("NONCE", addressKey(sender), { address: sender, nonce: nonce + 1n, createdTx }, t(0n));
 
-    const warm = new Set([sender, tx.to, header.beneficiary, ...tx.accessList.map(({ address }) => address)]);
+    const listed = tx.accessList.map(({ address }) => address);
+    const warm = new Set([sender, tx.to, header.beneficiary, ...listed, ...this.#precompiles]);
     const accounts = [...warm].sort(ascending).map((address) => {
-      if (!this.#touched.accounts.has(address)) {
-        this.#touched.accounts.add(address);
-        const [hashHi, hashLo] = wordHalves(this.#account(address).codeHash);
-        m.give("ACCOUNT", addressKey(address), { address, lastTx: 0n, hashHi, hashLo }, 0n);
-      }
       const { lastTx, hashHi, hashLo, tOld } = m.take("ACCOUNT", addressKey(address), t(1n));
       m.give("ACCOUNT", addressKey(address), { address, lastTx: T, hashHi, hashLo }, t(1n));
       return { codeHash: joinHalves(hashHi, hashLo), lastTx, t: tOld };
@@ -215,12 +273,9 @@ class Builder {
     return [...keys]
       .sort(([, a], [, b]) => ascending(a[0], b[0]) || ascending(a[1], b[1]))
       .map(([key, [address, slot]]) => {
-        if (!this.#machine.has("STORAGE", key)) {
-          throw new BlockError("the trace lacks a slot of an access list", { code: "BLOCK_PRESTATE", where: key });
-        }
         const { valueHi, valueLo, origHi, origLo, lastTx, tOld } = this.#machine.take("STORAGE", key, now);
         const value = joinHalves(valueHi, valueLo);
-        this.#giveSlot(address, slot, { value, original: value, lastTx: T }, now);
+        this.#machine.give("STORAGE", key, storageFields(address, slot, { value, original: value, lastTx: T }), now);
         return { value, original: joinHalves(origHi, origLo), lastTx, t: tOld };
       });
   }
@@ -244,32 +299,30 @@ class Builder {
       });
     }
     const ctx = start + 1n;
-    for (let i = 0; 32 * i < tx.data.length; i++) {
-      const word = new Uint8Array(32);
-      word.set(tx.data.subarray(32 * i, 32 * i + 32));
-      const [hi, lo] = wordHalves(bytesToUint(word));
-      m.give("MEMORY", `${start}:${i}`, { ctx: start, index: BigInt(i), hi, lo }, 16n * start);
-    }
-    const length = BigInt(tx.data.length);
+    const codeId = BigInt(this.#codeIds.get(codeHash)!);
     const frame: Frame = {
       T,
       code: new Code(bytes),
+      codeId,
       address: tx.to,
-      calldata: { ctx: start, length },
+      calldata: tx.data,
       context: new Map([
         [OP.CALLER, sender],
         [OP.ADDRESS, tx.to],
         [OP.CALLVALUE, tx.value],
-        [OP.CALLDATASIZE, length],
+        [OP.CALLDATASIZE, BigInt(tx.data.length)],
+        [OP.CODESIZE, BigInt(bytes.length)],
+        [OP.RETURNDATASIZE, 0n],
       ]),
       txenv: new Map([
         [OP.ORIGIN, sender],
         [OP.GASPRICE, price],
       ]),
       env: this.#env,
+      blockHash: (n) => this.#blockHash(n, T),
+      codeOf: (hash) => this.#codeOf(hash, T),
     };
-    const code = BigInt(this.#prepared.codeIds.get(codeHash)!);
-    m.enter({ clk: start + 2n, ctx, code, pc: 0n, sp: 0n, gas: tx.gasLimit - tx.intrinsicGas, msize: 0n });
+    m.enter({ clk: start + 2n, ctx, code: codeId, pc: 0n, sp: 0n, gas: tx.gasLimit - tx.intrinsicGas, msize: 0n });
     if (steps.length === 0) {
       throw new BlockError("no steps, though the recipient has code", {
         code: "BLOCK_TRACE",
@@ -288,10 +341,36 @@ class Builder {
       throw new BlockError("the execution does not end", { code: "BLOCK_TRACE", where: `transaction ${T}` });
     }
     const end = this.#close(T, ended === "failed" ? assignFailure(m, frame) : ended);
-    for (const { cell } of m.live("STACK")) assignSink(m, "STACK", cell);
-    for (const { cell } of m.live("MEMORY")) assignSink(m, "MEMORY", cell);
+    for (const tag of ["STACK", "MEMORY", "LOGDATA"] as const) {
+      for (const { cell } of m.live(tag)) assignSink(m, tag, cell);
+    }
     for (const { cell } of m.live("JOURNAL")) assignSinkjournal(m, cell);
     return end;
+  }
+
+  #blockHash(n: bigint, T: bigint): bigint {
+    const hash = this.#prepared.blockHashes.get(n);
+    if (hash !== undefined) return hash;
+    throw new BlockError("the trace lacks the hash of a block", {
+      code: "BLOCK_PRESTATE",
+      where: `transaction ${T}`,
+      expected: `hash of block ${n}`,
+    });
+  }
+
+  #codeOf(hash: bigint, T: bigint): { id: bigint; bytes: Uint8Array } {
+    if (hash === EMPTY_CODE_HASH) return { id: NO_CODE_ID, bytes: new Uint8Array(0) };
+    const bytes = this.#prepared.codes.get(hash);
+    if (bytes === undefined || keccak(bytes) !== hash) {
+      throw new BlockError("the trace lacks the code of an account", {
+        code: "BLOCK_PRESTATE",
+        where: `transaction ${T}`,
+        expected: `code with hash 0x${hash.toString(16)}`,
+      });
+    }
+    const id = this.#codeIds.get(hash);
+    if (id === undefined) this.unlisted.add(hash);
+    return { id: BigInt(id ?? 0), bytes };
   }
 
   /** The machine must be where the trace is. */
@@ -322,13 +401,43 @@ class Builder {
     const journal = m.take("JRN", `${T}`, now);
     const refund = m.take("REFUND", `${T}`, now);
     const logs = m.take("LOGS", `${T}`, now);
+    const keccaks = m.keccaks.splice(0);
+    const entries = m.live("LOG").map(({ key, cell }) => {
+      m.take("LOG", key, now);
+      return this.#log(cell);
+    });
     return {
       clk,
       status,
       gas,
       journal: { j: journal.j, t: journal.tOld },
       refund: { value: refund.value, t: refund.tOld },
-      logs: { n: logs.n, t: logs.tOld },
+      logs: { t: logs.tOld, entries },
+      keccaks,
+    };
+  }
+
+  /** A log as the verifier takes it, with its data. */
+  #log(log: MessageFields["LOG"]): LogClaim {
+    const m = this.#machine;
+    const clk = (log.t - 2n) / 16n;
+    const words = (Number(log.length) + 31) >> 5;
+    const data = new Uint8Array(32 * words);
+    for (let i = 0; i < words; i++) {
+      const { hi, lo } = m.take("LOGDATA", cellKey.logdata(clk, BigInt(i)), log.t);
+      data.set(uintToBytes(joinHalves(hi, lo), 32), 32 * i);
+    }
+    const topics = [
+      joinHalves(log.topic1Hi, log.topic1Lo),
+      joinHalves(log.topic2Hi, log.topic2Lo),
+      joinHalves(log.topic3Hi, log.topic3Lo),
+      joinHalves(log.topic4Hi, log.topic4Lo),
+    ];
+    return {
+      clk,
+      address: log.address,
+      topics: topics.slice(0, Number(log.topics)),
+      data: data.slice(0, Number(log.length)),
     };
   }
 
@@ -363,6 +472,28 @@ class Builder {
           t: cell.t,
         }))
         .sort((a, b) => ascending(a.address, b.address) || ascending(a.slot, b.slot)),
+      transients: m
+        .live("TRANSIENT")
+        .map(({ cell }) => ({
+          address: cell.address,
+          slot: joinHalves(cell.slotHi, cell.slotLo),
+          value: joinHalves(cell.valueHi, cell.valueLo),
+          lastTx: cell.lastTx,
+          t: cell.t,
+        }))
+        .sort((a, b) => ascending(a.address, b.address) || ascending(a.slot, b.slot)),
     };
   }
+}
+
+/** Fields of STORAGE. */
+function storageFields(
+  address: bigint,
+  slot: bigint,
+  { value, original, lastTx }: { value: bigint; original: bigint; lastTx: bigint },
+) {
+  const [slotHi, slotLo] = wordHalves(slot);
+  const [valueHi, valueLo] = wordHalves(value);
+  const [origHi, origLo] = wordHalves(original);
+  return { slotHi, slotLo, lastTx, address, valueHi, valueLo, origHi, origLo };
 }

@@ -4,10 +4,14 @@
  * @module
  */
 
+import { cutwordProvider } from "../rows/cutword.js";
 import { messagesOf, type Rows } from "../rows/machine.js";
-import { memgasRows } from "../rows/memgas.js";
+import { memgasProvider } from "../rows/memgas.js";
 import type { RowTemplate } from "../rows/row.js";
+import { shiftwordProvider } from "../rows/shiftword.js";
+import { wideProvider } from "../rows/wide.js";
 import type { LookupClaims } from "../verifier/claims.js";
+import { joinHalves } from "../verifier/ethereum/words.js";
 import { COORDINATES, TAGS, type TagName } from "../verifier/tags.generated.js";
 
 /** A message that was asked for, and how often. */
@@ -15,6 +19,9 @@ interface Request {
   readonly coordinates: readonly bigint[];
   count: bigint;
 }
+
+/** All of them; none asks for what another provides. */
+const PROVIDERS: readonly Provider[] = [cutwordProvider, shiftwordProvider, memgasProvider, wideProvider];
 
 /** Values that most requests are about: those of RANGE_16. */
 const SMALL = 2 ** 16;
@@ -77,26 +84,38 @@ export class Counter {
   }
 }
 
-/** Whether rows of a template ask for a tag; a template's messages have the same tags whatever its columns are. */
-function asks(template: RowTemplate, tag: TagName): boolean {
-  return messagesOf(
-    template,
-    template.columns.map(() => 0n),
-  ).some((message) => message.tag === tag);
+/** Rows that answer requests to a table. */
+export interface Provider {
+  readonly tag: TagName;
+  /** One row for each entry, or as the circuit has it. */
+  rows(requests: readonly Readonly<Request>[]): readonly {
+    readonly template: RowTemplate;
+    readonly columns: readonly bigint[];
+  }[];
 }
 
-/** Adds the rows that provide what other rows look up in circuits: MEMGAS. */
-export function addProviders(rows: Rows): void {
-  const counter = new Counter();
-  for (const { template, columns } of rows.values()) {
-    if (asks(template, "MEMGAS")) for (const row of columns) counter.add(template, row);
-  }
-  const requests = new Map(counter.of("MEMGAS").map(({ coordinates, count }) => [coordinates[8]!, count]));
-  if (requests.size === 0) return;
-  for (const { template, columns } of memgasRows(requests)) {
-    const entry = rows.get(template.name);
-    if (entry === undefined) rows.set(template.name, { template, columns: [[...columns]] });
-    else entry.columns.push([...columns]);
+/** Tags that rows of a template use; the same whatever its columns are. */
+function tagsOf(template: RowTemplate): Set<TagName> {
+  const zeros = template.columns.map(() => 0n);
+  return new Set(messagesOf(template, zeros).map(({ tag }) => tag));
+}
+
+/**
+ * Adds the rows that provide what other rows look up in circuits.
+ *
+ * @param providers in an order in which none asks for what an earlier one provides.
+ */
+export function addProviders(rows: Rows, providers: readonly Provider[] = PROVIDERS): void {
+  for (const { tag, rows: answer } of providers) {
+    const counter = new Counter();
+    for (const { template, columns } of rows.values()) {
+      if (tagsOf(template).has(tag)) for (const row of columns) counter.add(template, row);
+    }
+    for (const { template, columns } of answer(counter.of(tag))) {
+      const entry = rows.get(template.name);
+      if (entry === undefined) rows.set(template.name, { template, columns: [[...columns]] });
+      else entry.columns.push([...columns]);
+    }
   }
 }
 
@@ -107,35 +126,35 @@ const ascending = (a: readonly bigint[], b: readonly bigint[]): number => {
 
 /** What the verifier provides: the claims of a block's lookups. */
 export function lookupClaims(counter: Counter): LookupClaims {
-  /** Requests of a tag as [key..., multiplicity], ascending. */
-  const list = (tag: TagName, at: readonly number[]): bigint[][] =>
-    counter
+  /** Requests of a tag by the coordinates that name an entry, ascending. */
+  const list = <K extends string>(tag: TagName, at: Readonly<Record<K, number>>) => {
+    const names = Object.keys(at) as K[];
+    return counter
       .of(tag)
-      .map(({ coordinates, count }) => [...at.map((i) => coordinates[i]!), count])
-      .sort(ascending);
+      .map(({ coordinates, count }) => [...names.map((name) => coordinates[at[name]]!), count])
+      .sort(ascending)
+      .map((values) => {
+        const entry = Object.fromEntries(names.map((name, i) => [name, values[i]!])) as Record<K, bigint>;
+        return { ...entry, multiplicity: values.at(-1)! };
+      });
+  };
   return {
-    code: list("CODE", [2, 3]).map(([code, pc, multiplicity]) => ({
-      code: code!,
-      pc: pc!,
-      multiplicity: multiplicity!,
-    })),
-    ctx: list("CTX", [1, 10]).map(([ctx, field, multiplicity]) => ({
-      ctx: ctx!,
-      field: field!,
-      multiplicity: multiplicity!,
-    })),
-    txenv: list("TXENV", [1, 10]).map(([T, field, multiplicity]) => ({
-      T: T!,
-      field: field!,
-      multiplicity: multiplicity!,
-    })),
-    env: list("ENV", [10]).map(([field, multiplicity]) => ({ field: field!, multiplicity: multiplicity! })),
-    range: ([4, 5, 9, 10, 16] as const).flatMap((bits) =>
-      list(`RANGE_${bits}`, [0]).map(([value, multiplicity]) => ({
-        bits: BigInt(bits),
-        value: value!,
-        multiplicity: multiplicity!,
-      })),
+    code: list("CODE", { code: 2, pc: 3 }),
+    ctx: list("CTX", { ctx: 1, field: 10 }),
+    txenv: list("TXENV", { T: 1, field: 10 }),
+    env: list("ENV", { field: 10 }),
+    range: ([4, 5, 8, 9, 10, 16] as const).flatMap((bits) =>
+      list(`RANGE_${bits}`, { value: 0 }).map((entry) => ({ bits: BigInt(bits), ...entry })),
     ),
+    calldata: list("CALLDATA", { ctx: 1, offset: 4 }),
+    codeword: list("CODEWORD", { code: 2, offset: 4 }),
+    codeid: list("CODEID", { hi: 6, lo: 7 }).map(({ hi, lo, multiplicity }) => ({
+      hash: joinHalves(hi, lo),
+      multiplicity,
+    })),
+    pow2: list("POW2", { s: 0 }),
+    and: list("AND", { a: 0, b: 1 }),
+    blockhash: list("BLOCKHASH", { n: 0 }),
+    opcode: list("OPCODE", { class: 10, n: 11 }),
   };
 }

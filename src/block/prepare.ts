@@ -28,8 +28,10 @@ export interface Prepared {
   readonly accounts: ReadonlyMap<bigint, PreAccount>;
   /** Code by its hash. */
   readonly codes: ReadonlyMap<bigint, Uint8Array>;
-  /** Position in the block's list of codes, by hash. */
-  readonly codeIds: ReadonlyMap<bigint, number>;
+  /** Hashes of older blocks, by number. */
+  readonly blockHashes: ReadonlyMap<bigint, bigint>;
+  /** Hashes of the codes of recipients. */
+  readonly run: ReadonlySet<bigint>;
 }
 
 /** The verifier's header of a trace's. */
@@ -75,7 +77,6 @@ export function prepareBlock(trace: Trace): Prepared {
   }
   const run = new Set(transactions.map(({ to }) => accounts.get(to)?.codeHash ?? EMPTY_CODE_HASH));
   run.delete(EMPTY_CODE_HASH);
-  const hashes = [...run].sort((a, b) => (a < b ? -1 : 1));
   return {
     chainId: trace.chainId,
     header: headerOf(trace.header),
@@ -83,6 +84,7 @@ export function prepareBlock(trace: Trace): Prepared {
     preState: uintToBytes(BigInt(trace.preState.root), 32),
     accounts,
     codes,
-    codeIds: new Map(hashes.map((hash, i) => [hash, i])),
+    blockHashes: new Map(trace.blockHashes.map(([number, hash]) => [number, BigInt(hash)])),
+    run,
   };
 }

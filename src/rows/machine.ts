@@ -42,16 +42,26 @@ export interface KeccakClaim {
   readonly data: Uint8Array;
 }
 
+/**
+ * A cell as it is before the block, by tag and key; `undefined` where a cell can only be made by rows. Asked once for each,
+ * when it is first touched.
+ */
+export type Origin = (tag: CellTag, key: string) => Record<string, bigint> | undefined;
+
 /** See the module. */
 export class Machine {
   readonly rows: Rows = new Map();
   /** Claims of KECCAK256, in the order of their rows. */
   readonly keccaks: KeccakClaim[] = [];
   readonly #cells = new Map<CellTag, Map<string, Live>>();
+  readonly #origin: Origin | undefined;
+  readonly #touched = new Set<string>();
   #registers: Registers;
 
-  constructor(registers: Registers) {
+  /** @param origin where cells that are touched for the first time come from, with t = 0; default: nowhere. */
+  constructor(registers: Registers, origin?: Origin) {
     this.#registers = registers;
+    this.#origin = origin;
   }
 
   /** The machine's state before the step being assigned. */
@@ -89,14 +99,28 @@ export class Machine {
     return space;
   }
 
+  #live(tag: CellTag, key: string): Live | undefined {
+    const space = this.#space(tag);
+    const live = space.get(key);
+    if (live !== undefined || this.#origin === undefined) return live;
+    const name = `${tag} ${key}`;
+    if (this.#touched.has(name)) return undefined;
+    const fields = this.#origin(tag, key);
+    if (fields === undefined) return undefined;
+    this.#touched.add(name);
+    const cell = { fields, t: 0n };
+    space.set(key, cell);
+    return cell;
+  }
+
   /** Whether there is a live cell. */
   has(tag: CellTag, key: string): boolean {
-    return this.#space(tag).has(key);
+    return this.#live(tag, key) !== undefined;
   }
 
   /** Looks at a live cell without taking it. @throws RowError `CELL_MISSING` */
   peek<N extends CellTag>(tag: N, key: string): MessageFields[N] {
-    const live = this.#space(tag).get(key);
+    const live = this.#live(tag, key);
     if (live === undefined)
       throw new RowError("no such cell is live", { code: "CELL_MISSING", where: `${tag} ${key}` });
     return { ...live.fields, t: live.t } as unknown as MessageFields[N];

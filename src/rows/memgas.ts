@@ -34,3 +34,16 @@ export function memgasRows(
     return { template: memgas, columns: [w, w >> 16n, q, q >> 16n, mult] };
   });
 }
+
+/** Answers whoever asks for MEMGAS. */
+export const memgasProvider = {
+  tag: "MEMGAS",
+  rows(requests: readonly { readonly coordinates: readonly bigint[]; readonly count: bigint }[]) {
+    const words = new Map<bigint, bigint>();
+    for (const { coordinates, count } of requests) {
+      const w = coordinates[8]!;
+      words.set(w, (words.get(w) ?? 0n) + count);
+    }
+    return memgasRows(words);
+  },
+} as const;

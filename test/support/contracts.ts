@@ -14,6 +14,7 @@ import { addressOf } from "../../src/trace/scenarios.js";
 export { COUNTER, FIBONACCI, REVERTER, SORT } from "../../src/trace/contracts.js";
 
 const times = (n: number, line: (i: number) => string) => Array.from({ length: n }, (_, i) => line(i)).join("\n");
+const address = `0x${"ff".repeat(20)}`;
 const ones = (bytes: number) => `0x${"a5".repeat(bytes)}`;
 
 /**
@@ -31,6 +32,16 @@ export const EVERYTHING = `
   GASLIMIT CHAINID BASEFEE BLOBBASEFEE PC MSIZE GAS
   ${times(18, () => "POP")}
   0x1234 64 MSTORE 64 MLOAD POP
+  7 5 MUL 9 SWAP1 DIV 3 SWAP1 MOD POP 0 NOT 5 SDIV POP 0 NOT 5 SMOD POP 9 8 7 ADDMOD POP 9 8 7 MULMOD POP
+  5 3 EXP POP 200 0 SIGNEXTEND POP 12 10 AND 1 OR 6 XOR POP ${address} 0 NOT AND POP 0x1234 30 BYTE POP
+  7 3 SHL 2 SHR POP 0 NOT 3 SAR POP
+  0x99 130 MSTORE 131 MLOAD POP 0xab 170 MSTORE8 40 99 128 MCOPY 33 1 200 CALLDATACOPY 40 2 240 CODECOPY
+  40 1 250 ADDRESS EXTCODECOPY 33 100 KECCAK256 POP 64 0 KECCAK256 POP
+  CODESIZE RETURNDATASIZE SELFBALANCE CALLER BALANCE ADDRESS EXTCODESIZE 1 EXTCODEHASH ORIGIN EXTCODEHASH
+  1 NUMBER SUB BLOCKHASH NUMBER BLOCKHASH
+  ${times(9, () => "POP")}
+  5 TLOAD POP 6 5 TSTORE 5 TLOAD POP
+  33 100 LOG0 7 64 0 LOG1 8 7 0 0 LOG2 9 8 7 1 31 LOG3 10 9 8 7 32 32 LOG4
   11 3 SSTORE 3 SLOAD POP 0 3 SSTORE 0 7 SSTORE
   @next JUMP
 next:
@@ -121,101 +132,115 @@ export function word(): fc.Arbitrary<bigint> {
   );
 }
 
-const BINARY = ["ADD", "SUB", "LT", "GT", "SLT", "SGT", "EQ"];
-const UNARY = ["ISZERO", "NOT"];
-const NULLARY = [
-  ...["ADDRESS", "ORIGIN", "CALLER", "CALLVALUE", "CALLDATASIZE", "GASPRICE", "COINBASE", "TIMESTAMP", "NUMBER"],
-  ...["PREVRANDAO", "GASLIMIT", "CHAINID", "BASEFEE", "BLOBBASEFEE", "PC", "MSIZE", "GAS", "PUSH0"],
+/** Instructions that take words as they come, by the number of those. */
+const ON_WORDS: readonly (readonly string[])[] = [
+  [
+    ...["ADDRESS", "ORIGIN", "CALLER", "CALLVALUE", "CALLDATASIZE", "GASPRICE", "COINBASE", "TIMESTAMP", "NUMBER"],
+    ...["PREVRANDAO", "GASLIMIT", "CHAINID", "BASEFEE", "BLOBBASEFEE", "PC", "MSIZE", "GAS", "PUSH0"],
+    ...["CODESIZE", "RETURNDATASIZE", "SELFBALANCE"],
+  ],
+  ["ISZERO", "NOT", "BALANCE", "EXTCODESIZE", "EXTCODEHASH", "BLOCKHASH", "CALLDATALOAD"],
+  [
+    ...["ADD", "SUB", "LT", "GT", "SLT", "SGT", "EQ", "MUL", "DIV", "SDIV", "MOD", "SMOD", "SIGNEXTEND"],
+    ...["AND", "OR", "XOR", "BYTE", "SHL", "SHR", "SAR"],
+  ],
+  ["ADDMOD", "MULMOD"],
+];
+
+/** Where and how much, at the edges of words. */
+const PLACES = [0, 1, 31, 32, 33, 63, 64, 65, 100, 128];
+const SIZES = [0, 1, 5, 20, 31, 32, 33, 64, 65];
+/** Accounts by how they come onto the stack: the last one is nobody's, 1 a precompile. */
+const WHO = ["ADDRESS", "CALLER", "ORIGIN", "COINBASE", "1", "0x1234567890"];
+const ENDINGS = [
+  ...["STOP", "MSIZE 0 RETURN", "5 40 RETURN", "0 0 REVERT", "0x2000 0 REVERT", "", ".0x61ff", "INVALID", ".0x0c"],
+  ...["POP ".repeat(80), "0 1 JUMP", "1 3 JUMPI", "0 0 NOT JUMP", "0 NOT 1 RETURN", "0 NOT MLOAD", "1 0 NOT LOG0"],
+];
+
+const STACK = ["dup", "swap", "pop", "jump", "jumpi"];
+
+type Make = (n: readonly number[], words: readonly bigint[]) => string;
+const at = <T>(list: readonly T[], n: number): T => list[n % list.length]!;
+
+/** Instructions that lay out their own operands: text, and how many words it leaves. */
+const WITH_OPERANDS: readonly { readonly make: Make; readonly leaves: 0 | 1 }[] = [
+  { make: ([a]) => `${at(PLACES, a!)} MLOAD`, leaves: 1 },
+  { make: ([a], [x]) => `${x} ${at(PLACES, a!)} MSTORE`, leaves: 0 },
+  { make: ([a], [x]) => `${x} ${at(PLACES, a!)} MSTORE8`, leaves: 0 },
+  { make: ([a, b, c]) => `${at(SIZES, a!)} ${at(PLACES, b!)} ${at(PLACES, c!)} MCOPY`, leaves: 0 },
+  { make: ([a, b, c]) => `${at(SIZES, a!)} ${at(PLACES, b!)} ${at(PLACES, c!)} CALLDATACOPY`, leaves: 0 },
+  { make: ([a, b, c]) => `${at(SIZES, a!)} ${at(PLACES, b!)} ${at(PLACES, c!)} CODECOPY`, leaves: 0 },
+  {
+    make: ([a, b, c, d]) => `${at(SIZES, a!)} ${at(PLACES, b!)} ${at(PLACES, c!)} ${at(WHO, d!)} EXTCODECOPY`,
+    leaves: 0,
+  },
+  { make: ([a, b]) => `${at(SIZES, a!)} ${at(PLACES, b!)} KECCAK256`, leaves: 1 },
+  { make: ([a]) => `${at(PLACES, a!)} CALLDATALOAD`, leaves: 1 },
+  { make: ([a]) => `${a! % 4} SLOAD`, leaves: 1 },
+  // mostly small values, so that slots come back to what they were
+  { make: ([a, b], [x]) => `${b! % 3 === 0 ? x : b! % 3} ${a! % 4} SSTORE`, leaves: 0 },
+  { make: ([a]) => `${a! % 4} TLOAD`, leaves: 1 },
+  { make: ([a, b], [x]) => `${b! % 2 === 0 ? x : 0} ${a! % 4} TSTORE`, leaves: 0 },
+  { make: ([a]) => `${at(WHO, a!)} ${at(["BALANCE", "EXTCODESIZE", "EXTCODEHASH"], a! >> 3)}`, leaves: 1 },
+  { make: ([a]) => `${at([0, 1, 255, 256, 257], a!)} NUMBER SUB BLOCKHASH`, leaves: 1 },
+  { make: ([a], [x]) => `${at([0, 1, 2, 3, 13, 255, 256], a!)} ${x} EXP`, leaves: 1 },
+  {
+    make: ([a, b, c], [x, y]) =>
+      `${[x, y, 1, 2].slice(0, a! % 5).join(" ")} ${at(SIZES, b!)} ${at(PLACES, c!)} LOG${a! % 5}`,
+    leaves: 0,
+  },
+  { make: (_, [x]) => `${x} 0xffffffffffffffffffffffffffffffffffffffff AND`, leaves: 1 },
 ];
 
 /**
- * Assembly text of a program that does not underflow, jumps only forward, and touches memory, storage and calldata at
- * few places, so that they meet. It may run out of gas.
+ * Assembly text of a program that does not underflow but perhaps at its end, jumps only forward, and touches memory, storage
+ * and calldata at few places, so that they meet. It may run out of gas, and halt in any other way.
  */
 export function program(): fc.Arbitrary<string> {
-  const item = fc.oneof(
-    { weight: 4, arbitrary: word().map((value) => ({ kind: "push", value, n: 0 })) },
-    ...[
-      "binary",
-      "unary",
-      "nullary",
-      "dup",
-      "swap",
-      "mload",
-      "mstore",
-      "sload",
-      "sstore",
-      "calldata",
-      "jump",
-      "jumpi",
-    ].map((kind) => ({
-      weight: 2,
-      arbitrary: fc.record({
-        kind: fc.constant(kind),
-        value: fc.nat(9).map(BigInt),
-        n: fc.nat(1000),
-      }),
-    })),
-    { weight: 1, arbitrary: fc.constant({ kind: "pop", value: 0n, n: 0 }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("wide"), value: word(), n: fc.nat(31) }) },
-  );
-  const ending = fc.constantFrom(
-    "STOP",
-    "MSIZE 0 RETURN",
-    "5 40 RETURN",
-    "0 0 REVERT",
-    "0x2000 0 REVERT",
-    "",
-    ".0x61ff",
-  );
-  return fc.tuple(fc.array(item, { minLength: 1, maxLength: 60 }), ending).map(([items, end]) => {
+  const item = fc.record({
+    kind: fc.constantFrom(...["push", "push", "words", "words", "words", "operands", "operands", "operands"], ...STACK),
+    n: fc.array(fc.nat(1000), { minLength: 4, maxLength: 4 }),
+    words: fc.array(word(), { minLength: 2, maxLength: 2 }),
+  });
+  return fc.tuple(fc.array(item, { minLength: 1, maxLength: 50 }), fc.constantFrom(...ENDINGS)).map(([items, end]) => {
     let depth = 0;
     let labels = 0;
     const lines: string[] = [];
     const need = (n: number) => {
       for (; depth < n; depth++) lines.push(String(depth + 1));
     };
-    for (const { kind, value, n } of items) {
-      const slot = value % 4n;
-      if (kind === "push") lines.push(String(value));
-      else if (kind === "wide") lines.push(`PUSH32 ${value}`);
-      else if (kind === "nullary") lines.push(NULLARY[n % NULLARY.length]!);
-      else if (kind === "mload") lines.push(`${32n * value} MLOAD`);
-      else if (kind === "sload") lines.push(`${slot} SLOAD`);
-      else if (kind === "calldata") lines.push(`${32n * value} CALLDATALOAD`);
-      else if (kind === "jump") lines.push(`@l${labels} JUMP .0xfe5b l${labels++}:`);
-      else if (kind === "binary") {
-        need(2);
-        lines.push(BINARY[n % BINARY.length]!);
-      } else if (kind === "unary") {
-        need(1);
-        lines.push(UNARY[n % UNARY.length]!);
+    for (const { kind, n, words } of items) {
+      const k = (n[0]! % 16) + 1;
+      if (kind === "push") {
+        lines.push(n[0]! % 4 === 0 ? `PUSH32 ${words[0]}` : String(words[0]));
+        depth++;
+      } else if (kind === "words") {
+        const many = at([0, 1, 2, 2, 2, 3], n[0]!);
+        need(many);
+        lines.push(at(ON_WORDS[many]!, n[1]!));
+        depth += 1 - many;
+      } else if (kind === "operands") {
+        const { make, leaves } = at(WITH_OPERANDS, n[3]!);
+        lines.push(make(n, words));
+        depth += leaves;
       } else if (kind === "dup") {
-        need((n % 16) + 1);
-        lines.push(`DUP${(n % 16) + 1}`);
+        need(k);
+        lines.push(`DUP${k}`);
+        depth++;
       } else if (kind === "swap") {
-        need((n % 16) + 2);
-        lines.push(`SWAP${(n % 16) + 1}`);
+        need(k + 1);
+        lines.push(`SWAP${k}`);
       } else if (kind === "pop") {
         need(1);
         lines.push("POP");
-      } else if (kind === "mstore") {
-        need(1);
-        lines.push(`${32n * value} MSTORE`);
-      } else if (kind === "sstore") {
-        // mostly small values, so that slots come back to what they were
-        if (n % 3 === 0) need(1);
-        else lines.push(String(n % 3));
-        lines.push(`${slot} SSTORE`);
-        if (n % 3 === 0) depth--;
-        continue;
+        depth--;
+      } else if (kind === "jump") {
+        lines.push(`@l${labels} JUMP .0xfe5b l${labels++}:`);
       } else {
         need(1);
-        lines.push(`@l${labels} JUMPI`);
-        lines.push(`7 POP l${labels++}:`);
+        lines.push(`@l${labels} JUMPI 7 POP l${labels++}:`);
+        depth--;
       }
-      if (["push", "wide", "nullary", "mload", "sload", "calldata", "dup"].includes(kind)) depth++;
-      else if (["binary", "pop", "mstore", "jumpi"].includes(kind)) depth--;
     }
     return [...lines, end].join("\n");
   });
