@@ -1,112 +1,116 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { assignCalldataload, calldataload } from "../../../src/rows/calldataload.js";
-import { messagesOf } from "../../../src/rows/machine.js";
+import { type Machine, messagesOf } from "../../../src/rows/machine.js";
 import { fieldsOf } from "../../../src/verifier/bus.js";
 import { FR_MODULUS } from "../../../src/verifier/fq2.js";
-import { EDGE_WORDS, machineWith, REGISTERS } from "../../support/machine.js";
-import { forged, giveWords, outOfRange, rowsOf, sampleOn, unmatched, unmatchedBy } from "../../support/memory.js";
-import { describeRow, evaluate, rowCircuit } from "../../support/rows.js";
+import type { TagName } from "../../../src/verifier/tags.generated.js";
+import { expectAnswers, expectSatisfied, leftBy, offsets, patterned, requestsOf, wordIn } from "../../support/copy.js";
+import { machineWith, REGISTERS, sampleOf } from "../../support/machine.js";
+import { forged } from "../../support/memory.js";
+import { describeRow, evaluate, passes, rowCircuit } from "../../support/rows.js";
 
-const REGION = REGISTERS.ctx - 1n;
+const DATA = patterned(100);
+const load = (data: Uint8Array) => (m: Machine) => assignCalldataload(m, data);
+const sample = (offset: bigint, data = DATA) =>
+  sampleOf(calldataload, `${offset} of ${data.length}`, [9n, offset], load(data));
 
-/** A machine whose calldata is `words`, of which `length` bytes count. */
-function machineWithCalldata(offset: bigint, words: readonly bigint[]) {
-  const machine = machineWith([9n, offset]);
-  giveWords(machine, words, REGION, 16n * REGION);
-  return machine;
-}
+/** Fields of the requests to a table that a row makes. */
+const requested = (columns: readonly bigint[], name: TagName) =>
+  messagesOf(calldataload, columns)
+    .filter(({ tag, multiplicity }) => tag === name && multiplicity !== 0n)
+    .map(fieldsOf);
 
-const sample = (offset: bigint, length: bigint, words = EDGE_WORDS) =>
-  sampleOn(machineWithCalldata(offset, words), calldataload, `${offset} of ${length}`, (m) =>
-    assignCalldataload(m, { ctx: REGION, length }),
-  );
-
-const full = 32n * BigInt(EDGE_WORDS.length);
-
+const COST = 44;
+const unasked = "the length, which is asked for only where it matters";
 describeRow({
   template: calldataload,
-  cost: 52,
+  cost: COST,
   samples: () => [
-    ...EDGE_WORDS.map((_, i) => sample(32n * BigInt(i), full)),
-    sample(0n, 1n, [1n << 248n]),
-    sample(full - 32n, full - 31n),
+    ...[0n, 1n, 31n, 32n, 68n, 69n, 99n].map((offset) => sample(offset)),
+    sample(0n, new Uint8Array(1)),
+    sample(3n, new Uint8Array(4).fill(255)),
   ],
+  free: { len: unasked },
 });
 
 describe("beyond the end", () => {
-  // no MEMORY message there, so the columns that would be its time stand nowhere else; their ranges are asked all the same
-  const time = "the time of a message that is not sent";
   describeRow({
     template: calldataload,
-    cost: 52,
+    cost: COST,
     samples: () => [
-      sample(0n, 0n, []),
-      sample(32n, 32n, [5n]),
-      sample(full, full),
-      sample(full + 3_200n, full),
-      sample((1n << 32n) - 32n, 7n, [0n]),
+      ...[100n, 101n, 1n << 32n, (1n << 128n) - 1n].map((offset) => sample(offset)),
+      sample(0n, new Uint8Array()),
     ],
-    free: { wordOld: time, wordHigh: time },
+  });
+});
+
+describe("far beyond the end", () => {
+  describeRow({
+    template: calldataload,
+    cost: COST,
+    samples: () => [1n << 128n, (1n << 128n) + 3n, 1n << 255n, (1n << 256n) - 1n].map((offset) => sample(offset)),
+    free: { len: unasked },
   });
 });
 
 describe("CALLDATALOAD", () => {
-  it("pushes the bytes there, zeros beyond the end, and leaves the bus balanced", () => {
-    const offset = fc.bigInt({ min: 0n, max: 6n });
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 130 }), offset, (data, i) => {
-        const hex = (at: number, length: number) =>
-          Buffer.from(Array.from({ length }, (_, k) => data[at + k] ?? 0)).toString("hex");
-        const words = Array.from({ length: Math.ceil(data.length / 32) }, (_, k) => BigInt(`0x${hex(32 * k, 32)}`));
-        const m = machineWithCalldata(32n * i, words);
-        const before = m.registers;
-        const calldata = { ctx: REGION, length: BigInt(data.length) };
-        expect(unmatchedBy(m, () => assignCalldataload(m, calldata))).toEqual([]);
-        expect(m.registers).toEqual({ ...before, clk: before.clk + 1n, pc: before.pc + 1n, gas: before.gas - 3n });
-        expect(m.takeStack(1).value).toBe(BigInt(`0x${hex(32 * Number(i), 32)}`));
-        const asked = messagesOf(calldataload, rowsOf(m, calldataload)[0]!).filter(({ tag }) => tag === "CTX");
-        expect(asked.map(fieldsOf)).toEqual([
-          { ctx: REGISTERS.ctx, hi: 0n, lo: BigInt(data.length), field: 0x36n },
-          { ctx: REGISTERS.ctx, hi: 0n, lo: REGION, field: 0x101n },
-        ]);
-      }),
+  it("pushes the bytes there, zeros beyond the end, and leaves the bus balanced", async () => {
+    const data = fc.uint8Array({ maxLength: 130 });
+    await fc.assert(
+      fc.asyncProperty(
+        data.chain((bytes) => fc.tuple(fc.constant(bytes), offsets(bytes.length))),
+        async ([bytes, offset]) => {
+          const m = machineWith([9n, offset]);
+          const before = m.registers;
+          expect(leftBy(m, load(bytes))).toEqual([]);
+          expect(m.registers).toEqual({ ...before, clk: before.clk + 1n, pc: before.pc + 1n, gas: before.gas - 3n });
+          expectAnswers(m, { calldata: new Map([[REGISTERS.ctx, bytes]]) });
+          await expectSatisfied(m, [calldataload]);
+          const inside = offset < BigInt(bytes.length);
+          expect(requestsOf(m, "CALLDATA")).toHaveLength(inside ? 1 : 0);
+          expect(m.takeStack(1).value).toBe(inside ? wordIn(bytes, Number(offset)) : 0n);
+          expect(m.takeStack(2).value).toBe(9n);
+        },
+      ),
+      { numRuns: 60 },
     );
   });
 
-  it("is refused away from multiples of 32, and from 2^32 on", () => {
-    const at = (offset: bigint) => () =>
-      assignCalldataload(machineWithCalldata(offset, [1n]), { ctx: REGION, length: 32n });
-    expect(at(4n)).toThrow(expect.objectContaining({ code: "MEMORY_ALIGNMENT" }));
-    expect(at(1n << 32n)).toThrow(expect.objectContaining({ code: "CALLDATA_OFFSET" }));
-    expect(at(1n << 255n)).toThrow(expect.objectContaining({ code: "CALLDATA_OFFSET" }));
+  it("asks for the length only where the end is near", () => {
+    const asked = (offset: bigint) => {
+      const m = machineWith([offset]);
+      assignCalldataload(m, DATA);
+      return requestsOf(m, "CTX", "WIDE").map(fieldsOf);
+    };
+    expect(asked(99n)).toEqual([]);
+    expect(asked(105n)).toEqual([{ ctx: REGISTERS.ctx, hi: 0n, lo: 100n, field: 0x36n }, { value: 5n }]);
+    expect(asked(1n << 128n)).toEqual([]);
   });
 
-  it("can't call what is inside outside, nor the other way round", async () => {
+  it("can't call what is inside outside", async () => {
     const circuit = await rowCircuit("calldataload");
-    for (const [offset, length] of [
-      [0n, 1n],
-      [32n, 33n],
-      [32n, 32n],
-      [96n, 33n],
-    ] as const) {
-      const columns = sample(offset, length, [0n, 0n]).columns;
-      const inside = offset < length ? 0n : 1n;
-      for (const distanceHigh of [0n, 65_535n, 65_536n]) {
-        const other = forged(calldataload, columns, { inside, distanceHigh });
-        expect(evaluate(circuit, calldataload, other).violated).toEqual([]);
-        expect(outOfRange(calldataload, other)).not.toEqual([]);
-      }
-    }
+    const honest = sample(99n).columns;
+    const outside = (len: bigint) => forged(calldataload, honest, { inside: 0n, hi: 0n, lo: 0n, len });
+    expect(evaluate(circuit, calldataload, outside(100n)).violated).toEqual([]);
+    // with the true length it asks WIDE for -1
+    expect(passes(circuit, calldataload, outside(100n), outside(100n))).toBe(false);
+    expect(requested(outside(100n), "WIDE")).toEqual([{ value: -1n }]);
+    // with another one it asks CTX for what the frame doesn't have
+    expect(passes(circuit, calldataload, outside(99n), outside(99n))).toBe(true);
+    expect(requested(outside(99n), "CTX")).toEqual([{ ctx: REGISTERS.ctx, hi: 0n, lo: 99n, field: 0x36n }]);
   });
 
-  it("finds no word at a fraction of an index", async () => {
-    const inverse = ((FR_MODULUS + 1n) / 2n) ** 5n % FR_MODULUS;
-    const i = (33n * inverse) % FR_MODULUS;
-    const other = forged(calldataload, sample(32n, 80n, [1n, 2n, 3n]).columns, { i });
-    expect(evaluate(await rowCircuit("calldataload"), calldataload, other).violated).toEqual([]);
-    expect(outOfRange(calldataload, other)).toEqual([]);
-    const left = unmatched(messagesOf(calldataload, other)).filter(({ tag }) => tag === "MEMORY");
-    expect(left.map(({ fields }) => fields.index)).toEqual([i, i]);
+  it("can't call what is outside inside, nor push a word from nowhere", async () => {
+    const circuit = await rowCircuit("calldataload");
+    for (const offset of [100n, 1n << 128n, (1n << 255n) + 1n, (1n << 256n) - 1n]) {
+      const inside = forged(calldataload, sample(offset).columns, { inside: 1n, hi: 1n, lo: 2n });
+      expect(evaluate(circuit, calldataload, inside).violated).toEqual([]);
+      // the calldata has no such offset
+      const [request] = requested(inside, "CALLDATA");
+      expect(request!.offset! % FR_MODULUS).toBeGreaterThanOrEqual(100n);
+      const nowhere = forged(calldataload, inside, { inside: 0n });
+      expect(evaluate(circuit, calldataload, nowhere).violated).not.toEqual([]);
+    }
   });
 });
