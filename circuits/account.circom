@@ -5,8 +5,6 @@ include "bus.circom";
 include "gadgets.circom";
 include "journal.circom";
 
-function SPACE_ACCOUNT() { return 3; }
-
 // Touches the account whose address is the low 160 bits of the topmost stack item (Yellow Paper H.2), and says what that
 // costs: 100, or 2600 if the account is cold (EIP-2929).
 //

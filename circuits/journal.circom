@@ -7,6 +7,8 @@ function CTX_ADDRESS() { return 0x30; }
 function CTX_T() { return 0x100; }
 function SPACE_STORAGE() { return 1; }
 function SPACE_BALANCE() { return 2; }
+function SPACE_ACCOUNT() { return 3; }
+function SPACE_TRANSIENT() { return 4; }
 
 // A live cell that is taken at port 1 and given back at port 2. before and after are powered, without t and tag; that they
 // have the same key is up to the row.
@@ -25,6 +27,27 @@ template Renew(tag) {
     component given = Give(tag);
     given.alpha <== alpha; given.b <== b; given.act <== act; given.cell <== after; given.now <== 16 * clk + 2;
     y <== taken.y + given.y;
+}
+
+// A live cell of one tag or the other, or none, that is taken at port 1 and given back at port 2: see Renew. Both flags are
+// boolean, and not both 1: as multiplicities they make the tag.
+template RenewEither(first, second) {
+    signal input alpha;
+    signal input b[17];
+    signal input isFirst, isSecond;
+    signal input clk;
+    signal input before, after;
+    signal input tOld, high;
+    signal output y;
+
+    signal tag <== b[16] * (first * isFirst + second * isSecond);
+    component taken = Fraction();
+    taken.alpha <== alpha; taken.m <== isFirst + isSecond; taken.f <== tOld + before + tag;
+    component earlier = InRange32();
+    earlier.alpha <== alpha; earlier.b <== b; earlier.value <== 16 * clk - tOld; earlier.high <== high;
+    component given = Fraction();
+    given.alpha <== alpha; given.m <== isFirst + isSecond; given.f <== 16 * clk + 2 + after + tag;
+    y <== earlier.y + given.y - taken.y;
 }
 
 // The transaction T that a frame belongs to: asks CTX(ctx, 0x100; 0, T), so T < 2^28 is what the maker of the frame vouches

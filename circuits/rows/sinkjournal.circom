@@ -1,7 +1,8 @@
 // SINK of the journal: receives an entry without a use. Entries of what did not fail are left over.
 //
-// Receives JOURNAL, whatever is in it. It is sinkable: an entry that is received here is missing where UNDO needs it, because
-// each is sent once and UNDO must receive one for each step of JRN. The tag is a constant, act is boolean.
+// Receives JOURNAL, whatever is in it: an entry of any space, with all fields that any has. It is sinkable: an entry that is
+// received here is missing where UNDO needs it, because each is sent once and UNDO must receive one for each step of JRN. The
+// tag is a constant, act is boolean.
 // Padding (act = 0): nothing is received.
 pragma circom 2.2.0;
 

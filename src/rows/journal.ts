@@ -66,6 +66,26 @@ export function renew<N extends TagName & CellTag>(
   ];
 }
 
+/**
+ * `RenewEither` of `journal.circom`: a cell of the tag whose flag is 1. Both tags have their fields at the same coordinates,
+ * the first has all that the second has; the others are the row's to vouch for.
+ */
+export function renewEither<N extends TagName & CellTag>(
+  [first, isFirst]: readonly [N, bigint],
+  [second, isSecond]: readonly [CellTag, bigint],
+  clk: bigint,
+  before: CellFields<N>,
+  after: CellFields<N>,
+  tOld: bigint,
+  high: bigint,
+): Message[] {
+  const [taken, ...rest] = renew(first, { clk, act: isFirst }, before, after, tOld, high);
+  const given = rest.pop()!;
+  const other = (m: Message): Message => ({ ...m, tag: second });
+  const others = renew(first, { clk, act: isSecond }, before, after, tOld, high).map(other);
+  return [taken!, others[0]!, ...rest, given, others.at(-1)!];
+}
+
 /** The fields of a journal entry that its space does not have are 0. */
 export const NO_TUPLE = {
   ...{ slotHi: 0n, slotLo: 0n, lastTx: 0n, address: 0n },

@@ -47,6 +47,23 @@ export function slotOf(m: Machine, slot: bigint): SlotState {
   return { value: (valueHi << 128n) + valueLo, orig: (origHi << 128n) + origLo, lastTx };
 }
 
+/** What a transient slot holds. */
+export type TransientState = Omit<SlotState, "orig">;
+
+/** Makes the cell of a transient slot live. */
+export function giveTransient(m: Machine, slot: bigint, { value, lastTx }: TransientState, t = WRITTEN): void {
+  const { address } = FRAME;
+  const [s, v] = [halvesOf(slot), halvesOf(value)];
+  const fields = { address, slotHi: s.hi, slotLo: s.lo, valueHi: v.hi, valueLo: v.lo, lastTx };
+  m.give("TRANSIENT", cellKey.transient(address, slot), fields, t);
+}
+
+/** What a live transient slot holds. */
+export function transientOf(m: Machine, slot: bigint): TransientState {
+  const { valueHi, valueLo, lastTx } = m.peek("TRANSIENT", cellKey.transient(FRAME.address, slot));
+  return { value: (valueHi << 128n) + valueLo, lastTx };
+}
+
 /** Refund counter of the transaction. */
 export function refundOf(m: Machine): bigint {
   return m.peek("REFUND", cellKey.transaction(FRAME.T)).value;
@@ -72,6 +89,21 @@ export function storageSample(
     assign(m);
   };
   return sampleOf(template, what, stack, prepared, registers);
+}
+
+/** The one row of a template on a machine with the transient {@link SLOT} in a state. */
+export function transientSample(
+  template: RowTemplate,
+  what: string,
+  stack: readonly bigint[],
+  state: TransientState,
+  assign: (machine: Machine) => void,
+): Sample {
+  return sampleOf(template, what, stack, (m) => {
+    open(m);
+    giveTransient(m, SLOT, state);
+    assign(m);
+  });
 }
 
 /** The columns of an honest row with some of them changed. */

@@ -15,7 +15,7 @@ const sample = (what: string, state: AccountState, word = OTHER): Sample =>
 
 describeRow({
   template: balance,
-  cost: 78,
+  cost: 75,
   samples: () => [
     sample("cold, with code", { hash: CODE.hash, balance: 5n << 128n, lastTx: 6n }),
     sample("cold, not there", {}, 0x1234n),
@@ -26,7 +26,7 @@ describeRow({
 const unseen = "only in messages that a warm row does not send, and in requests to RANGE_16";
 describeRow({
   template: balance,
-  cost: 78,
+  cost: 75,
   samples: () => [
     sample("warm", { hash: CODE.hash, balance: 1n << 255n, lastTx: T }),
     sample("warm, dirty word", { lastTx: T }, DIRTY),

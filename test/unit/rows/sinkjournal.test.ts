@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { RowError } from "../../../src/rows/errors.js";
-import { NO_TUPLE } from "../../../src/rows/journal.js";
-import { type Machine, messagesOf } from "../../../src/rows/machine.js";
+import { NO_TUPLE, SPACE } from "../../../src/rows/journal.js";
+import { type CellFields, type Machine, messagesOf } from "../../../src/rows/machine.js";
 import { assignSinkjournal, sinkjournal } from "../../../src/rows/sinkjournal.js";
 import { assignSstore } from "../../../src/rows/sstore.js";
-import { machineWith } from "../../support/machine.js";
+import { machineWith, sampleOf } from "../../support/machine.js";
 import { messagesOfRows, unmatched } from "../../support/memory.js";
 import { describeRow, type Sample } from "../../support/rows.js";
-import { changed, FRAME, giveSlot, open, SLOT, storageSample } from "../../support/storage.js";
+import { changed, FRAME, giveSlot, messagesWith, open, SLOT, storageSample } from "../../support/storage.js";
 
 const sinkAll = (m: Machine): void => {
   for (const { cell } of m.live("JOURNAL")) assignSinkjournal(m, cell);
@@ -19,10 +19,28 @@ const sample = (value: bigint, orig: bigint, lastTx: bigint): Sample =>
     sinkAll(m);
   });
 
+/** An entry of a space with every field that it has. */
+const entryOf = (space: bigint): CellFields<"JOURNAL"> => {
+  const entry = { ...NO_TUPLE, T: 7n, j: 5n, space, address: FRAME.address, valueHi: 1n << 127n, valueLo: 3n };
+  if (space === SPACE.ACCOUNT) return { ...entry, lastTx: 6n };
+  if (space === SPACE.TRANSIENT) return { ...entry, slotHi: 8n, slotLo: 9n, lastTx: 6n };
+  // head of a log: its number and its time
+  if (space === SPACE.LOG) return { ...entry, address: 0n, valueHi: 2n, valueLo: 16n * 60_000n + 2n };
+  return entry;
+};
+const other = (space: bigint): Sample =>
+  sampleOf(sinkjournal, `space ${space}`, [], (m) => {
+    m.give("JOURNAL", "7:5", entryOf(space), 16n * 60_000n + 2n);
+    sinkAll(m);
+  });
+
 describeRow({
   template: sinkjournal,
   cost: 26,
-  samples: () => [sample(0n, 0n, 0n), sample((1n << 255n) + 3n, 1n << 128n, 3n)],
+  samples: () => [
+    sample((1n << 255n) + 3n, 1n << 128n, 3n),
+    ...[SPACE.BALANCE, SPACE.ACCOUNT, SPACE.TRANSIENT, SPACE.LOG].map(other),
+  ],
 });
 
 describe("sink of the journal", () => {
@@ -37,6 +55,15 @@ describe("sink of the journal", () => {
     expect(m.rows.get("sinkjournal")!.columns.length).toBe(2);
     expect(m.live("JOURNAL")).toEqual([]);
     expect(unmatched(messagesOfRows(m)).filter(({ tag }) => tag === "JOURNAL")).toEqual([]);
+  });
+
+  it("takes entries of every space, as they are", () => {
+    for (const space of Object.values(SPACE).filter((s) => s !== SPACE.STORAGE)) {
+      const { columns } = other(space);
+      expect(messagesWith(sinkjournal, columns, "JOURNAL")).toEqual([
+        { multiplicity: -1n, fields: { ...entryOf(space), t: 16n * 60_000n + 2n } },
+      ]);
+    }
   });
 
   it("receives under its own tag, or nothing", () => {

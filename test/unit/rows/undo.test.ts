@@ -5,11 +5,23 @@ import { journalLength } from "../../../src/rows/journal.js";
 import type { Machine } from "../../../src/rows/machine.js";
 import { assignSload } from "../../../src/rows/sload.js";
 import { assignSstore } from "../../../src/rows/sstore.js";
+import { assignTstore } from "../../../src/rows/tstore.js";
 import { assignUndo, undo } from "../../../src/rows/undo.js";
-import { EDGE_WORDS, machineWith } from "../../support/machine.js";
+import { machineWith } from "../../support/machine.js";
 import { messagesOfRows, unmatched } from "../../support/memory.js";
 import { describeRow, passes, rowCircuit, type Sample } from "../../support/rows.js";
-import { changed, FRAME, giveSlot, open, refundOf, SLOT, slotOf, storageSample } from "../../support/storage.js";
+import {
+  changed,
+  FRAME,
+  giveSlot,
+  messagesWith,
+  open,
+  refundOf,
+  SLOT,
+  slotOf,
+  storageSample,
+  transientSample,
+} from "../../support/storage.js";
 
 const { T } = FRAME;
 
@@ -29,13 +41,30 @@ const sample = (value: bigint, orig: bigint, lastTx: bigint, write: boolean): Sa
     },
   );
 
+/** Undo of a write to a transient slot. */
+const transient = (value: bigint, lastTx: bigint): Sample =>
+  transientSample(
+    undo,
+    `transient write over value ${value}, last ${lastTx}`,
+    [9n, SLOT, SLOT],
+    { value, lastTx },
+    (m) => {
+      assignTstore(m, FRAME);
+      m.enter({ ...m.registers, clk: m.registers.clk + 12_345n });
+      assignUndo(m, T);
+    },
+  );
+
 describeRow({
   template: undo,
-  cost: 66,
-  samples: () =>
-    EDGE_WORDS.map((value, i) =>
-      sample(value, EDGE_WORDS.at(-1 - i)!, i % 3 === 0 ? T : BigInt(i % 3), i % 2 === 0 || i % 3 === 0),
-    ),
+  cost: 71,
+  samples: () => [
+    sample(0n, (1n << 255n) + 1n, T, true),
+    sample((1n << 255n) + 3n, 1n << 128n, 2n, true),
+    sample((1n << 256n) - 1n, 0n, 0n, false),
+    transient((1n << 255n) + 3n, 2n),
+    transient(0n, T),
+  ],
 });
 
 describe("UNDO", () => {
@@ -121,6 +150,29 @@ describe("UNDO", () => {
     }
   });
 
+  it("gives back a cell of the entry's own space, or none", async () => {
+    const circuit = await rowCircuit("undo");
+    const storage = sample(5n, 0n, 2n, true).columns;
+    const written = transient(5n, 2n).columns;
+    for (const [isStorage, isTransient] of [
+      [1n, 1n],
+      [0n, 0n],
+      [2n, 0n],
+      [-1n, 2n],
+      [2n, -1n],
+    ] as const) {
+      // whatever tag the flags make, no such row exists, even if its messages were wanted
+      const forged = changed(undo, storage, { isStorage, isTransient });
+      const allowed = isStorage === 0n && isTransient === 0n;
+      expect(passes(circuit, undo, forged, forged), `${isStorage}, ${isTransient}`).toBe(allowed);
+    }
+    expect(passes(circuit, undo, storage, changed(undo, storage, { isStorage: 0n, isTransient: 1n }))).toBe(false);
+    expect(passes(circuit, undo, written, changed(undo, written, { isStorage: 1n, isTransient: 0n }))).toBe(false);
+    expect(messagesWith(undo, storage, "JOURNAL")).toMatchObject([{ multiplicity: -1n, fields: { space: 1n } }]);
+    expect(messagesWith(undo, written, "JOURNAL")).toMatchObject([{ multiplicity: -1n, fields: { space: 4n } }]);
+    expect(messagesWith(undo, written, "STORAGE")).toEqual([]);
+  });
+
   it("has nothing to undo in an empty journal", () => {
     const m = machineWith([]);
     m.give("JRN", `${T}`, { T, j: 0n }, 0n);
@@ -133,9 +185,9 @@ describe("UNDO", () => {
     const m = machineWith([]);
     m.give("JRN", `${T}`, { T, j: 1n }, 0n);
     const none = { slotHi: 0n, slotLo: 0n, lastTx: 0n, valueHi: 0n, valueLo: 0n, origHi: 0n, origLo: 0n };
-    m.give("JOURNAL", `${T}:0`, { T, j: 0n, space: 3n, address: 1n, ...none }, 0n);
+    m.give("JOURNAL", `${T}:0`, { T, j: 0n, space: 6n, address: 1n, ...none }, 0n);
     expect(() => assignUndo(m, T)).toThrow(
-      expect.objectContaining({ constructor: RowError, code: "JOURNAL_SPACE", got: "3" }),
+      expect.objectContaining({ constructor: RowError, code: "JOURNAL_SPACE", got: "6" }),
     );
   });
 });
