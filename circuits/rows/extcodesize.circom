@@ -4,7 +4,7 @@
 // STACK(ctx, sp - 1) = word, whose low 160 bits are the address; takes and gives ACCOUNT of it; journals its warming if it is
 // cold: see TouchAccount. Asks CODEID(hash; id, length) for the account's hash, sends STACK(ctx, sp - 1) = length.
 //
-// CODEID has one entry for each hash, that of no code (of accounts that don't exist, too) with length 0. id and
+// CODEID has one entry for each hash, that of no code (of accounts that don't exist, too) with length 0. id < 2^17 and
 // length < 2^16 by its provider.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;
