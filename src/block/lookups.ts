@@ -20,8 +20,8 @@ interface Request {
   count: bigint;
 }
 
-/** All of them; none asks for what another provides. */
-const PROVIDERS: readonly Provider[] = [cutwordProvider, shiftwordProvider, memgasProvider, wideProvider];
+/** Rows that answer; none asks for what another provides. */
+export const PROVIDERS: readonly Provider[] = [cutwordProvider, shiftwordProvider, memgasProvider, wideProvider];
 
 /** Values that most requests are about: those of RANGE_16. */
 const SMALL = 2 ** 16;
@@ -119,42 +119,58 @@ export function addProviders(rows: Rows, providers: readonly Provider[] = PROVID
   }
 }
 
-const ascending = (a: readonly bigint[], b: readonly bigint[]): number => {
-  for (const [i, x] of a.entries()) if (x !== b[i]) return x < b[i]! ? -1 : 1;
-  return 0;
+/** What names an entry of a table of the verifier, in a request for it. */
+type Key = (coordinates: readonly bigint[]) => Record<string, bigint>;
+
+const at =
+  (places: Readonly<Record<string, number>>): Key =>
+  (coordinates) =>
+    Object.fromEntries(Object.entries(places).map(([name, place]) => [name, coordinates[place]!]));
+const range =
+  (bits: bigint): Key =>
+  ([value]) => ({ bits, value: value! });
+
+/** Tags of the verifier's tables: which list of the claims names their entries, and how. */
+export const TABLES: Readonly<Partial<Record<TagName, { readonly table: keyof LookupClaims; readonly key: Key }>>> = {
+  CODE: { table: "code", key: at({ code: 2, pc: 3 }) },
+  CTX: { table: "ctx", key: at({ ctx: 1, field: 10 }) },
+  TXENV: { table: "txenv", key: at({ T: 1, field: 10 }) },
+  ENV: { table: "env", key: at({ field: 10 }) },
+  RANGE_4: { table: "range", key: range(4n) },
+  RANGE_5: { table: "range", key: range(5n) },
+  RANGE_8: { table: "range", key: range(8n) },
+  RANGE_9: { table: "range", key: range(9n) },
+  RANGE_10: { table: "range", key: range(10n) },
+  RANGE_16: { table: "range", key: range(16n) },
+  CALLDATA: { table: "calldata", key: at({ ctx: 1, offset: 4 }) },
+  CODEWORD: { table: "codeword", key: at({ code: 2, offset: 4 }) },
+  CODEID: { table: "codeid", key: (coordinates) => ({ hash: joinHalves(coordinates[6]!, coordinates[7]!) }) },
+  POW2: { table: "pow2", key: at({ s: 0 }) },
+  AND: { table: "and", key: at({ a: 0, b: 1 }) },
+  BLOCKHASH: { table: "blockhash", key: at({ n: 0 }) },
+  OPCODE: { table: "opcode", key: at({ class: 10, n: 11 }) },
 };
+
+/** Entries of tables without any. */
+export const noLookups = (): Record<keyof LookupClaims, Record<string, bigint>[]> => ({
+  ...{ code: [], ctx: [], txenv: [], env: [], range: [], calldata: [], codeword: [], codeid: [] },
+  ...{ pow2: [], and: [], blockhash: [], opcode: [] },
+});
+
+/** Order of the claims' lists: by the fields of their entries. */
+export function ascendingEntries(a: Record<string, bigint>, b: Record<string, bigint>): number {
+  for (const name of Object.keys(a)) if (a[name] !== b[name]) return a[name]! < b[name]! ? -1 : 1;
+  return 0;
+}
 
 /** What the verifier provides: the claims of a block's lookups. */
 export function lookupClaims(counter: Counter): LookupClaims {
-  /** Requests of a tag by the coordinates that name an entry, ascending. */
-  const list = <K extends string>(tag: TagName, at: Readonly<Record<K, number>>) => {
-    const names = Object.keys(at) as K[];
-    return counter
-      .of(tag)
-      .map(({ coordinates, count }) => [...names.map((name) => coordinates[at[name]]!), count])
-      .sort(ascending)
-      .map((values) => {
-        const entry = Object.fromEntries(names.map((name, i) => [name, values[i]!])) as Record<K, bigint>;
-        return { ...entry, multiplicity: values.at(-1)! };
-      });
-  };
-  return {
-    code: list("CODE", { code: 2, pc: 3 }),
-    ctx: list("CTX", { ctx: 1, field: 10 }),
-    txenv: list("TXENV", { T: 1, field: 10 }),
-    env: list("ENV", { field: 10 }),
-    range: ([4, 5, 8, 9, 10, 16] as const).flatMap((bits) =>
-      list(`RANGE_${bits}`, { value: 0 }).map((entry) => ({ bits: BigInt(bits), ...entry })),
-    ),
-    calldata: list("CALLDATA", { ctx: 1, offset: 4 }),
-    codeword: list("CODEWORD", { code: 2, offset: 4 }),
-    codeid: list("CODEID", { hi: 6, lo: 7 }).map(({ hi, lo, multiplicity }) => ({
-      hash: joinHalves(hi, lo),
-      multiplicity,
-    })),
-    pow2: list("POW2", { s: 0 }),
-    and: list("AND", { a: 0, b: 1 }),
-    blockhash: list("BLOCKHASH", { n: 0 }),
-    opcode: list("OPCODE", { class: 10, n: 11 }),
-  };
+  const lists = noLookups();
+  for (const [tag, { table, key }] of Object.entries(TABLES)) {
+    for (const { coordinates, count } of counter.of(tag as TagName)) {
+      lists[table].push({ ...key(coordinates), multiplicity: count });
+    }
+  }
+  for (const list of Object.values(lists)) list.sort(ascendingEntries);
+  return lists as unknown as LookupClaims;
 }

@@ -11,10 +11,10 @@ import { expect } from "vitest";
 import { assemble, blockRows, countRows } from "../../src/block/assemble.js";
 import type { BuiltBlock } from "../../src/block/build.js";
 import { checkRow, checkRows, describeUnmatched, RowCircuits } from "../../src/block/check.js";
+import { addProviders, ascendingEntries, noLookups, PROVIDERS, TABLES } from "../../src/block/lookups.js";
 import { FR_MODULUS } from "../../src/formats/bn254.js";
 import { template } from "../../src/rows/index.js";
 import { messagesOf, type Rows } from "../../src/rows/machine.js";
-import { memgas, memgasRows } from "../../src/rows/memgas.js";
 import type { RowTemplate } from "../../src/rows/row.js";
 import type { Trace } from "../../src/trace/format.js";
 import { type BuiltBlock as Executed, loadScenario, runScenario, type ScenarioRun } from "../../src/trace/index.js";
@@ -31,6 +31,7 @@ import { TAGS, type TagName } from "../../src/verifier/tags.generated.js";
 import { ROOT } from "./circuits.js";
 import { program, word } from "./contracts.js";
 import { SEED } from "./seed.js";
+import { FIXED_TABLES } from "./tables.js";
 
 /** Where the tests' circuits are compiled to. */
 export const CACHE = join(ROOT, ".cache");
@@ -221,23 +222,16 @@ export interface Verdict {
 export const CLEAN = { refused: undefined, faults: [], unmatched: [] };
 
 type Table = keyof LookupClaims;
-const TABLE_TAGS: Readonly<Record<string, Table>> = { CODE: "code", CTX: "ctx", TXENV: "txenv", ENV: "env" };
-const KEYS: Readonly<Record<Table, readonly (readonly [string, number])[]>> = {
-  code: [
-    ["code", 2],
-    ["pc", 3],
-  ],
-  ctx: [
-    ["ctx", 1],
-    ["field", 10],
-  ],
-  txenv: [
-    ["T", 1],
-    ["field", 10],
-  ],
-  env: [["field", 10]],
-  range: [],
-};
+
+/** Templates that provide tables. */
+const PROVIDED = new Set(["memgas", "wide", "cutword", "shiftword"]);
+
+/** Whether claims can hold the key of an entry, and whether it is so small that the verifier needn't be asked often. */
+function canBeClaimed(table: Table, key: Record<string, bigint>): boolean {
+  if (table === "codeid") return key.hash! < 1n << 256n;
+  const bits = ["pow2", "and", "opcode"].includes(table) ? 8n : 16n;
+  return Object.values(key).every((x) => x < 1n << bits);
+}
 
 /** A block that somebody tampers with. Times are below 2^16, so that all upper halves of differences of times are 0. */
 export class Forgery {
@@ -250,8 +244,8 @@ export class Forgery {
   readonly codes: Map<bigint, Code>;
   /** Entries of lookup tables that are claimed on top of those that rows ask for. */
   readonly more: { table: Table; entry: Record<string, bigint> }[] = [];
-  /** Rows that provide MEMGAS are made anew, for all requests that are true. */
-  provideMemgas = true;
+  /** Rows that provide tables are made anew, for all requests that are true. */
+  provide = true;
 
   constructor(trace: Trace) {
     this.built = blockRows(trace);
@@ -375,7 +369,10 @@ export class Forgery {
     return boundaryMessages({
       ...{ chainId, header, claims: { ...(this.claims as unknown as BlockClaims), lookups } },
       transactions: transactions.map((transaction) => ({ transaction, sender: recoverSender(transaction, "test") })),
-      state: { accounts: this.accounts, slots: this.slots, codes: this.codes },
+      state: {
+        ...{ accounts: this.accounts, slots: this.slots, codes: this.codes },
+        blockHashes: this.built.blockHashes,
+      },
     });
   }
 
@@ -384,13 +381,13 @@ export class Forgery {
     const requests = new Map<string, { readonly message: Message; count: bigint }>();
     for (const { template: of, columns } of rows.values()) {
       for (const message of columns.flatMap((cells) => messagesOf(of, cells))) {
-        if (TAGS[message.tag].type !== "L" || message.tag === "MEMGAS") continue;
+        if (TABLES[message.tag] === undefined) continue;
         const entry = requests.get(keyOf(message)) ?? { message, count: 0n };
         entry.count += message.multiplicity;
         requests.set(keyOf(message), entry);
       }
     }
-    const lists: Record<Table, Record<string, bigint>[]> = { code: [], ctx: [], txenv: [], env: [], range: [] };
+    const lists = noLookups();
     const put = (table: Table, key: Record<string, bigint>, multiplicity: bigint) => {
       const same = lists[table].find((entry) => Object.entries(key).every(([name, x]) => entry[name] === x));
       if (same === undefined) lists[table].push({ ...key, multiplicity });
@@ -410,9 +407,9 @@ export class Forgery {
         if (value < 1n << bits) put("range", { bits, value }, count);
         continue;
       }
-      const table = TABLE_TAGS[message.tag]!;
-      const key = Object.fromEntries(KEYS[table].map(([name, at]) => [name, canonical(message.coordinates[at]!)]));
-      if (Object.values(key).every((x) => x < 1n << 16n)) probed.push({ table, key, text, count });
+      const { table, key: keyOfEntry } = TABLES[message.tag]!;
+      const key = keyOfEntry(message.coordinates.map(canonical));
+      if (canBeClaimed(table, key)) probed.push({ table, key, text, count });
     }
     // what the tables hold is for the verifier to say
     const held = this.#contents(probed.map(({ table, key }) => ({ table, key })));
@@ -421,28 +418,20 @@ export class Forgery {
       const { multiplicity, ...key } = entry;
       put(table, key, multiplicity!);
     }
-    const order = (a: Record<string, bigint>, b: Record<string, bigint>): number => {
-      for (const name of Object.keys(a)) if (a[name] !== b[name]) return a[name]! < b[name]! ? -1 : 1;
-      return 0;
-    };
-    for (const list of Object.values(lists)) list.sort(order);
+    for (const list of Object.values(lists)) list.sort(ascendingEntries);
     return lists as unknown as LookupClaims;
   }
 
   /** Entries of the verifier's tables with these keys. */
   #contents(keys: readonly { readonly table: Table; readonly key: Record<string, bigint> }[]): Set<string> {
-    const lists: Record<Table, Record<string, bigint>[]> = { code: [], ctx: [], txenv: [], env: [], range: [] };
+    const lists = noLookups();
     const seen = new Set<string>();
     for (const { table, key } of keys) {
       const text = `${table} ${Object.values(key).join()}`;
       if (!seen.has(text)) lists[table].push({ ...key, multiplicity: 1n });
       seen.add(text);
     }
-    const order = (a: Record<string, bigint>, b: Record<string, bigint>): number => {
-      for (const name of Object.keys(a)) if (a[name] !== b[name]) return a[name]! < b[name]! ? -1 : 1;
-      return 0;
-    };
-    for (const list of Object.values(lists)) list.sort(order);
+    for (const list of Object.values(lists)) list.sort(ascendingEntries);
     for (;;) {
       const { value, faults } = this.#boundary(lists as unknown as LookupClaims);
       if (value !== undefined) return new Set(value.messages.filter(({ tag }) => TAGS[tag].type === "L").map(keyOf));
@@ -463,19 +452,26 @@ export class Forgery {
       entry.columns.push([...cells]);
       rows.set(of.name, entry);
     };
-    const requests = new Map<bigint, bigint>();
     for (const { row, c } of this.rows) {
-      if (row === "memgas" && this.provideMemgas) continue;
+      if (this.provide && PROVIDED.has(row)) continue;
       const of = template(row);
-      const cells = of.columns.map((name) => c[name]!);
-      emit(of, cells);
-      for (const { tag, coordinates, multiplicity } of messagesOf(of, cells)) {
-        const [cost, w] = [canonical(coordinates[5]!), canonical(coordinates[8]!)];
-        if (tag !== "MEMGAS" || multiplicity <= 0n || w >= 1n << 20n || cost !== 3n * w + w ** 2n / 512n) continue;
-        requests.set(w, (requests.get(w) ?? 0n) + multiplicity);
-      }
+      emit(
+        of,
+        of.columns.map((name) => c[name]!),
+      );
     }
-    if (this.provideMemgas) for (const { columns } of memgasRows(requests)) emit(memgas, columns);
+    if (this.provide) {
+      const honest = PROVIDERS.map(({ tag, rows: answer }) => ({
+        tag,
+        rows: (requests: Parameters<typeof answer>[0]) =>
+          answer(
+            requests
+              .filter(({ coordinates }) => FIXED_TABLES[tag]!(coordinates))
+              .map(({ coordinates, count }) => ({ coordinates: coordinates.map(canonical), count })),
+          ),
+      }));
+      addProviders(rows, honest);
+    }
 
     const { value, faults: refusals } = this.#boundary(this.#lookups(rows));
     const report = await checkRows(rows, value?.messages ?? [], CIRCUITS);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import fc from "fast-check";
 import { FR_MODULUS } from "../../src/formats/bn254.js";
 import { type Machine, messagesOf } from "../../src/rows/machine.js";
 import type { RowTemplate } from "../../src/rows/row.js";
@@ -106,8 +107,37 @@ export function unmatchedBy(machine: Machine, run: (machine: Machine) => void): 
   const before = liveWords(machine);
   run(machine);
   const messages = [...before, ...messagesOfRows(machine), ...liveWords(machine).map(received)];
-  return unmatched(messages.filter(({ tag }) => ["STACK", "MEMORY", "EXPAND"].includes(tag)));
+  return unmatched(messages.filter(({ tag }) => ["STACK", "MEMORY", "EXPAND", "READ"].includes(tag)));
 }
 
 /** Gas of a memory of `words` words: C_mem of the Yellow Paper. */
 export const memoryGas = (words: bigint): bigint => 3n * words + (words * words) / 512n;
+
+/** Offsets and sizes at the edges of words, and sometimes others. */
+export function placed(): fc.Arbitrary<readonly [offset: bigint, size: bigint]> {
+  const offset = fc.oneof(fc.constantFrom(0n, 1n, 31n, 32n, 33n), fc.bigInt({ min: 0n, max: 200n }));
+  const size = fc.oneof(fc.constantFrom(0n, 1n, 31n, 32n, 33n, 63n, 64n, 65n), fc.bigInt({ min: 0n, max: 200n }));
+  return fc.tuple(offset, size);
+}
+
+/** `size` bytes of a memory at an offset, zeros beyond its end. */
+export function bytesAt(memory: readonly bigint[], offset: bigint, size: bigint): Uint8Array {
+  const bytes = new Uint8Array(Number(size));
+  for (let i = 0; i < bytes.length; i++) {
+    const at = Number(offset) + i;
+    const word = memory[Math.floor(at / 32)] ?? 0n;
+    bytes[i] = Number((word >> BigInt(8 * (31 - (at % 32)))) & 0xffn);
+  }
+  return bytes;
+}
+
+/** Bytes as 32-byte words, the last one padded with zeros. */
+export function wordsOfBytes(bytes: Uint8Array): bigint[] {
+  const words = new Array<bigint>(Math.ceil(bytes.length / 32)).fill(0n);
+  for (const [i, byte] of bytes.entries()) words[i >> 5]! |= BigInt(byte) << BigInt(8 * (31 - (i & 31)));
+  return words;
+}
+
+/** A memory whose bytes all differ (as long as they can). */
+export const countingMemory = (words: number): bigint[] =>
+  wordsOfBytes(Uint8Array.from({ length: 32 * words }, (_, i) => i + 1));

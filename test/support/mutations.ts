@@ -17,9 +17,11 @@ import { boundaryMessages } from "../../src/verifier/boundary.js";
 import type { Message } from "../../src/verifier/bus.js";
 import { Code } from "../../src/verifier/ethereum/code.js";
 import { recoverSender } from "../../src/verifier/ethereum/transaction.js";
+import { EMPTY_CODE_HASH } from "../../src/verifier/ethereum/words.js";
 import { TAGS } from "../../src/verifier/tags.generated.js";
 import { Bus, CIRCUITS, canonical, Tables } from "./blocks.js";
 import { EVERYTHING } from "./contracts.js";
+import { FIXED_TABLES } from "./tables.js";
 
 /** Cases of templates that {@link EVERYTHING} doesn't have: borders, signs, what is outside, what is empty. */
 const CASES = `
@@ -39,10 +41,16 @@ export const EVERY_TEMPLATE = {
   ],
 } as const;
 
+const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : 1);
+const ROOT_FIELDS = [0x30n, 0x33n, 0x34n, 0x36n, 0x38n, 0x3dn, 0x100n];
+
 /** All entries of the verifier's tables in a block, asked for or not. */
 export function tablesOf(built: BuiltBlock): Tables {
   const { chainId, header, transactions, claims, accounts, codes, codeIds } = built;
   const once = { multiplicity: 1n };
+  const contexts = [...new Set(built.rows.get("push")!.columns.map((cells) => cells[1]!))].sort(ascending);
+  const executed = transactions.filter((_, i) => claims.transactions[i]!.end !== undefined);
+  if (contexts.length !== executed.length) throw new Error("an execution without PUSH");
   const lookups = {
     code: [...codeIds].flatMap(([hash, id]) => {
       const code = new Code(codes.get(hash)!);
@@ -50,14 +58,19 @@ export function tablesOf(built: BuiltBlock): Tables {
         .filter((pc) => code.entry(pc) !== undefined)
         .map((pc) => ({ code: BigInt(id), pc: BigInt(pc), ...once }));
     }),
-    ctx: built.rows
-      .get("push")!
-      .columns.map((cells) => cells[1]!)
-      .filter((ctx, i, all) => all.indexOf(ctx) === i)
-      .flatMap((ctx) => [0x30n, 0x33n, 0x34n, 0x36n, 0x100n, 0x101n].map((field) => ({ ctx, field, ...once }))),
+    ctx: contexts.flatMap((ctx) => ROOT_FIELDS.map((field) => ({ ctx, field, ...once }))),
     txenv: transactions.flatMap((_, i) => [0x32n, 0x3an].map((field) => ({ T: BigInt(i + 1), field, ...once }))),
     env: [0x41n, 0x42n, 0x43n, 0x44n, 0x45n, 0x46n, 0x48n, 0x4an].map((field) => ({ field, ...once })),
-    range: [],
+    calldata: contexts.flatMap((ctx, i) =>
+      [...executed[i]!.data.keys()].map((offset) => ({ ctx, offset: BigInt(offset), ...once })),
+    ),
+    codeword: [...codeIds].flatMap(([hash, id]) =>
+      [...codes.get(hash)!.keys()].map((offset) => ({ code: BigInt(id), offset: BigInt(offset), ...once })),
+    ),
+    codeid: [...codeIds.keys(), EMPTY_CODE_HASH].sort(ascending).map((hash) => ({ hash, ...once })),
+    blockhash: [...built.blockHashes.keys()].map((n) => ({ n, ...once })),
+    // the same in every block: see FIXED_TABLES
+    ...{ range: [], pow2: [], and: [], opcode: [] },
   };
   const { value, faults } = boundaryMessages({
     ...{ chainId, header, claims: { ...claims, lookups } },
@@ -66,6 +79,7 @@ export function tablesOf(built: BuiltBlock): Tables {
       accounts,
       slots: new Map([...accounts].map(([address, { storage }]) => [address, new Map(storage)])),
       codes: new Map([...codes].map(([hash, bytes]) => [hash, new Code(bytes)])),
+      blockHashes: built.blockHashes,
     },
   });
   if (value === undefined) throw faults[0]!;
@@ -73,10 +87,8 @@ export function tablesOf(built: BuiltBlock): Tables {
 }
 
 /** Whether a request is true. */
-function isTrue(tables: Tables, message: Message): boolean {
-  if (message.tag !== "MEMGAS") return tables.has(message);
-  const [cost, w] = [canonical(message.coordinates[5]!), canonical(message.coordinates[8]!)];
-  return w < 1n << 20n && cost === 3n * w + w ** 2n / 512n;
+function isTrue(tables: Tables, { tag, coordinates, ...rest }: Message): boolean {
+  return FIXED_TABLES[tag]?.(coordinates) ?? tables.has({ tag, coordinates, ...rest });
 }
 
 /** What a row has on the bus that others have to answer: all but requests that are true. */

@@ -165,9 +165,10 @@ export const allInvalid = (n: number, except: readonly Fault[] = []): Fault[] =>
 ];
 
 /** What a replica looks up in its state, from the trace's. */
-export function touchedState({ accounts, codes }: Pick<BuiltBlock, "accounts" | "codes">): TouchedState {
+export function touchedState({ accounts, codes, blockHashes }: Pick<BuiltBlock, "accounts" | "codes" | "blockHashes">): TouchedState {
   return {
     accounts,
+    blockHashes,
     slots: new Map([...accounts].map(([address, { storage }]) => [address, new Map(storage)])),
     codes: new Map([...codes].map(([hash, bytes]) => [hash, new Code(bytes)])),
   };
@@ -264,7 +265,7 @@ export async function forge(folder: KeyFolder, attack: Attack): Promise<Forged> 
       proofs.push({ layout, ...points, ...commitments[i]!, sum });
     }
     const proof: BlockProof = {
-      version: 1,
+      version: 2,
       keySet,
       header,
       transactions,

@@ -18,6 +18,7 @@ import type { RowTemplate } from "../../src/rows/row.js";
 import { busSum, type Message } from "../../src/verifier/bus.js";
 import { TAGS } from "../../src/verifier/tags.generated.js";
 import { ROOT } from "./circuits.js";
+import { FIXED_TABLES } from "./tables.js";
 
 /** A circuit of one row. */
 export interface RowCircuit {
@@ -70,47 +71,11 @@ export function nameOf({ tag, coordinates, multiplicity }: Message): string {
   return `${multiplicity} ${tag} ${coordinates.map(canonical).join()}`;
 }
 
-const range = (bits: bigint) => (coordinates: readonly bigint[]) => canonical(coordinates[0]!) < 1n << bits;
-const wordAt = (coordinates: readonly bigint[], at: number): bigint | undefined => {
-  const [hi, lo] = [canonical(coordinates[at]!), canonical(coordinates[at + 1]!)];
-  return hi >> 128n === 0n && lo >> 128n === 0n ? (hi << 128n) + lo : undefined;
-};
-
-/** Lookup tables whose contents are the same in every block: whether they have an entry. */
-const TABLES: Readonly<Record<string, (coordinates: readonly bigint[]) => boolean>> = {
-  RANGE_4: range(4n),
-  RANGE_5: range(5n),
-  RANGE_8: range(8n),
-  RANGE_9: range(9n),
-  RANGE_10: range(10n),
-  RANGE_16: range(16n),
-  WIDE: range(128n),
-  MEMGAS: (m) => {
-    const [cost, w] = [canonical(m[5]!), canonical(m[8]!)];
-    return w < 1n << 20n && cost === 3n * w + w ** 2n / 512n;
-  },
-  POW2: (m) => canonical(m[0]!) < 256n && wordAt(m, 6) === 1n << canonical(m[0]!),
-  AND: (m) => {
-    const [a, b, c] = [canonical(m[0]!), canonical(m[1]!), canonical(m[2]!)];
-    return a < 256n && b < 256n && c === (a & b);
-  },
-  CUT: (m) => {
-    const [bytes, word, top] = [canonical(m[0]!), wordAt(m, 6), wordAt(m, 11)];
-    if (bytes < 1n || bytes > 31n || word === undefined) return false;
-    return top === word - (word & ((1n << (8n * (32n - bytes))) - 1n));
-  },
-  SHIFT: (m) => {
-    const [bytes, word, head, tail] = [canonical(m[0]!), wordAt(m, 6), wordAt(m, 11), wordAt(m, 13)];
-    if (bytes < 1n || bytes > 31n || word === undefined) return false;
-    return head === word >> (8n * (32n - bytes)) && tail === BigInt.asUintN(256, word << (8n * bytes));
-  },
-};
-
 /** Cells and tokens a row sends and receives, and requests to tables that have given contents. */
 function fixedMessages(template: RowTemplate, columns: readonly bigint[]): string[] {
   return messagesOf(template, columns)
     .filter(({ multiplicity }) => canonical(multiplicity) !== 0n)
-    .filter(({ tag, multiplicity }) => TABLES[tag] === undefined || multiplicity < 0n)
+    .filter(({ tag, multiplicity }) => FIXED_TABLES[tag] === undefined || multiplicity < 0n)
     .map(nameOf)
     .sort();
 }
@@ -118,7 +83,7 @@ function fixedMessages(template: RowTemplate, columns: readonly bigint[]): strin
 /** Whether every request to a table of fixed contents has an entry there. */
 function requestsHold(template: RowTemplate, columns: readonly bigint[]): boolean {
   return messagesOf(template, columns).every(({ tag, multiplicity, coordinates }) => {
-    const table = TABLES[tag];
+    const table = FIXED_TABLES[tag];
     return table === undefined || canonical(multiplicity) === 0n || multiplicity < 0n || table(coordinates);
   });
 }
