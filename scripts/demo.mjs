@@ -2,8 +2,8 @@
  * Both examples end to end, with the commands a user would type.
  *
  * First a circuit of one's own: compile circuits/example/preimage.circom (circom2), make a development key, prove, verify, and
- * see a wrong public signal refused. Then a block: seven transactions that call real bytecode are traced, proved in chunks,
- * and accepted by a replica that executes nothing; one storage value is changed, and the replica refuses.
+ * see a wrong public signal refused. Then a block: 20 transfers of an OpenZeppelin ERC-20 token, compiled by solc, are
+ * traced, proved in chunks, and accepted by a replica that executes nothing; then three frauds, each of them refused.
  *
  * Circuits and keys go to .cache, so that the second run is short.
  *
@@ -12,6 +12,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { tokenTransfers } from "./contracts/scenarios.mjs";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const dir = `${root}.cache/demo`;
@@ -67,9 +68,11 @@ times.push(["1. the Groth16 example", performance.now() - first]);
 
 title("2. A block of the EVM, proved in chunks");
 console.log(`
-Seven transactions: the 50th Fibonacci number, a sort in memory, a counter that three accounts bump, a
-transaction that writes and then reverts, and a transfer. The sequencer executes and traces them:`);
-part("2. trace", ["trace", "demo", "-o", "block.trace", "--snapshot", "before.json"]);
+20 transfers of an ERC-20 token (OpenZeppelin's, compiled by solc) among several accounts. The sequencer executes and
+traces them:`);
+const token = await tokenTransfers(20);
+writeFileSync(`${dir}/token.json`, JSON.stringify(token.json));
+part("2. trace", ["trace", "token.json", "-o", "block.trace", "--snapshot", "before.json"]);
 console.log("\nKeys for the circuits of the block prover, made once, and the key set that replicas get:");
 part("   circuits and keys", ["keys", "--export", "keyset.json"]);
 console.log("\nThe proof:");
@@ -80,25 +83,36 @@ const replica = ["--state", "before.json", "--keys", "keyset.json", "--allow-dev
 part("   verification by a replica", ["verify", "block.proof", ...replica, "-o", "after.json"]);
 
 const { decodeBlockProof, encodeBlockProof } = await import("../dist/verifier/encoding.js");
-const { decodeSnapshot, loadScenario } = await import("../dist/trace/index.js");
-const { counter } = loadScenario("demo").addresses;
-const slotIn = (name) =>
-  decodeSnapshot(readFileSync(`${dir}/${name}`))
-    .accounts.find(({ address }) => address === counter)
-    ?.storage.find(([slot]) => slot === 0n)?.[1];
-console.log(`\nThe counter of the replica went from ${slotIn("before.json")} to ${slotIn("after.json")}.`);
-
 const proof = decodeBlockProof(readFileSync(`${dir}/block.proof`));
-const { cells } = proof.claims;
-const isCounter = ({ address, slot }) => address === BigInt(counter ?? 0) && slot === 0n;
-const claimed = cells.slots.filter(isCounter).map(({ value }) => value + 1n)[0];
-console.log(`\nNow somebody claims that it went to ${claimed}, with the same proof:`);
-const slots = cells.slots.map((cell) => (isCounter(cell) ? { ...cell, value: cell.value + 1n } : cell));
-const forged = { ...proof, claims: { ...proof.claims, cells: { ...cells, slots } } };
-writeFileSync(`${dir}/forged.proof`, encodeBlockProof(forged));
-part("   refusal of the forgery", ["verify", "forged.proof", ...replica], 1);
+const { claims } = proof;
+/** Has the replica look at a proof that was tampered with. */
+function fraud(name, story, forged) {
+  console.log(`\n${story}`);
+  const file = `fraud-${name}.proof`;
+  writeFileSync(`${dir}/${file}`, encodeBlockProof(forged));
+  part(`   refusal: ${name}`, ["verify", file, ...replica], 1);
+}
+const [slot, ...otherSlots] = claims.cells.slots;
+const richer = { ...slot, value: slot.value + 10n ** 18n };
+fraud("balance", "First fraud: the same proof, but an account ends with one token more.", {
+  ...proof,
+  claims: { ...claims, cells: { ...claims.cells, slots: [richer, ...otherSlots] } },
+});
+const [transfer, ...others] = claims.transactions;
+const [log] = transfer.end.logs.entries;
+const data = log.data.slice();
+data[31] ^= 1;
+const event = { ...transfer.end, logs: { ...transfer.end.logs, entries: [{ ...log, data }] } };
+fraud("event", "Second fraud: the first transfer's event tells of another amount.", {
+  ...proof,
+  claims: { ...claims, transactions: [{ ...transfer, end: event }, ...others] },
+});
+fraud("chunk", "Third fraud: a chunk is left out, and with it what its steps would have to show.", {
+  ...proof,
+  chunks: proof.chunks.slice(1),
+});
 
 title("Times");
 for (const [name, ms] of times) console.log(`${name.padEnd(30)} ${seconds(ms).padStart(8)}`);
 console.log(`${"everything".padEnd(30)} ${seconds(performance.now() - began).padStart(8)}`);
-console.log(`\nThe block was proved and accepted; the forgery was refused. All files are in ${dir}`);
+console.log(`\nThe block was proved and accepted; the frauds were refused. All files are in ${dir}`);
