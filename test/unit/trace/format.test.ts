@@ -58,6 +58,20 @@ describe("round trips", () => {
     expect(decodeTrace(encodeTrace(trace))).toEqual(trace);
   });
 
+  it("version 1, which had no block hashes, is read", () => {
+    const bytes = changed((t) => {
+      t.version = 1;
+      delete t.blockHashes;
+    });
+    expect(decodeTrace(bytes)).toEqual(demo);
+  });
+
+  it("hashes of blocks before", () => {
+    const hash = `0x${"a5".repeat(32)}` as const;
+    const trace: Trace = { ...demo, blockHashes: [[0n, hash], [255n, hash]] }; // biome-ignore format: one line
+    expect(decodeTrace(encodeTrace(trace))).toEqual(trace);
+  });
+
   it("white space doesn't matter", () => {
     expect(decodeTrace(encoder.encode(JSON.stringify(json, null, 2)))).toEqual(demo);
   });
@@ -84,8 +98,18 @@ describe("round trips", () => {
 describe("what is no trace", () => {
   const step = "executions[0].steps[7]";
   const cases: [string, (json: Json) => void, TraceErrorCode, string | undefined][] = [
-    ["version 2", (t) => (t.version = 2), "TRACE_VERSION", "version"],
-    ["version 1 as text", (t) => (t.version = "1"), "TRACE_VERSION", "version"],
+    ["version 3", (t) => (t.version = 3), "TRACE_VERSION", "version"],
+    ["version 2 as text", (t) => (t.version = "2"), "TRACE_VERSION", "version"],
+    ["version 1 with what it did not have", (t) => (t.version = 1), "TRACE_FIELD", "blockHashes"],
+    ["no block hashes", (t) => delete t.blockHashes, "TRACE_FIELD", "blockHashes"],
+    ["a block without hash", (t) => (t.blockHashes = [["0x0"]]), "TRACE_FIELD", "blockHashes[0]"],
+    ["a short block hash", (t) => (t.blockHashes = [["0x0", "0x12"]]), "TRACE_FIELD", "blockHashes[0][1]"],
+    [
+      "a block of 2^64",
+      (t) => (t.blockHashes = [[`0x1${"0".repeat(16)}`, `0x${"00".repeat(32)}`]]),
+      "TRACE_FIELD",
+      "blockHashes[0][0]",
+    ],
     ["no version", (t) => delete t.version, "TRACE_FIELD", "version"],
     ["no header", (t) => delete t.header, "TRACE_FIELD", "header"],
     ["an unknown field", (t) => (t.comment = "hi"), "TRACE_FIELD", "comment"],
@@ -179,9 +203,9 @@ describe("what is no trace", () => {
 
   it("not JSON", async () => {
     const text = decoder.decode(file);
-    const twice = text.replace('"version":1', '"version":1,"version":1');
+    const twice = text.replace('"version":2', '"version":2,"version":2');
     const escaped = text.replace('"header"', '"\\u0068eader"');
-    const decimal = text.replace('"version":1', '"version":1.0');
+    const decimal = text.replace('"version":2', '"version":2.0');
     const minusZero = text.replace("[0,", "[-0,");
     const broken = ["", " ", "nul", "{", `${text}x`, twice, escaped, decimal, `\ufeff${text}`];
     for (const bad of broken) await expectTraceError(() => decodeTrace(encoder.encode(bad)), "TRACE_JSON", undefined);
@@ -274,12 +298,14 @@ describe("what is no trace", () => {
     await check({ ...demo, header: { ...demo.header, number: -1n } }, "header.number");
     await check({ ...demo, header: { ...demo.header, coinbase: "0x12" } }, "header.coinbase");
     await check({ ...demo, transactions: ["0x12"] }, "transactions[0]");
+    await check({ ...demo, blockHashes: [[0n, "0x12"]] }, "blockHashes[0][1]");
+    await check({ ...demo, blockHashes: [[0, demo.preState.root]] }, "blockHashes[0][0]");
     await check(withStep({ stack: [1n, 1n << 256n] }), "executions[0].steps[0].stack[1]");
     await check(withStep({ stack: [1] }), "executions[0].steps[0].stack[0]");
     await check(withStep({ gas: -1n }), "executions[0].steps[0].gas");
     await check(withStep({ pc: 0.5 }), "executions[0].steps[0].pc");
     await check(withStep({ op: 256 }), "executions[0].steps[0].op");
-    await expectTraceError(() => encodeTrace({ ...demo, version: 2 as 1 }), "TRACE_VERSION", "version");
+    await expectTraceError(() => encodeTrace({ ...demo, version: 1 as 2 }), "TRACE_VERSION", "version");
   });
 });
 

@@ -83,7 +83,7 @@ describe("a scenario from JSON", () => {
     const scenario = load(() => {});
     expect(scenario.addresses.alice).toBe(addressOf(scenarioKey(0)));
     const { trace, postState } = await runScenario(scenario);
-    validateTrace(trace);
+    await validateTrace(trace);
     expect(trace.header).toMatchObject({
       timestamp: 1_800_000_000n,
       coinbase: scenario.addresses.alice,

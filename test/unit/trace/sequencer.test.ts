@@ -18,7 +18,7 @@ import {
   type TransactionFields,
   validateTrace,
 } from "../../../src/trace/index.js";
-import { toHex } from "../../../src/trace/read.js";
+import { toHex, wordBytes } from "../../../src/trace/read.js";
 import { CHAIN_ID, CONTRACT, COUNTER, EVERYTHING, SENDER } from "../../support/contracts.js";
 import { expectTraceError } from "../../support/trace-errors.js";
 
@@ -33,10 +33,10 @@ const genesis: readonly GenesisAccount[] = [
 ];
 const create = () => Sequencer.create({ chainId: CHAIN_ID, genesis, header: { coinbase: COINBASE } });
 
-/** The state after a trace: a snapshot of before, and what the evaluator says has changed. */
-function applied(before: Snapshot, trace: Trace): GenesisAccount[] {
+/** The state after a trace: a snapshot of before, and what its execution says has changed. */
+async function applied(before: Snapshot, trace: Trace): Promise<GenesisAccount[]> {
   const accounts = new Map(before.accounts.map((account) => [account.address, account]));
-  for (const [address, { nonce, balance, storage }] of replayTrace(trace).accounts) {
+  for (const [address, { nonce, balance, storage }] of (await replayTrace(trace)).postAccounts) {
     const old = accounts.get(address);
     const slots = new Map([...(old?.storage ?? []), ...storage]);
     const code = old?.code ?? new Uint8Array(0);
@@ -51,10 +51,10 @@ async function rootOf(accounts: readonly GenesisAccount[]): Promise<string> {
 }
 
 describe("the built-in scenarios", () => {
-  it.each(SCENARIO_NAMES)("%s: the evaluator's post-state has the VM's root", async (name) => {
+  it.each(SCENARIO_NAMES)("%s: the post-state has the root in the header", async (name) => {
     const { trace, before, postState, sequencer } = await runScenario(loadScenario(name));
-    validateTrace(trace);
-    expect(await rootOf(applied(before, trace))).toBe(trace.header.stateRoot);
+    await validateTrace(trace);
+    expect(await rootOf(await applied(before, trace))).toBe(trace.header.stateRoot);
     expect(postState.stateRoot).toBe(trace.header.stateRoot);
     expect(await rootOf((await sequencer.snapshot()).accounts)).toBe(trace.header.stateRoot);
     expect(await rootOf(before.accounts)).toBe(before.stateRoot);
@@ -77,7 +77,7 @@ describe("a block", () => {
       sign({ type: 1, gasPrice: FEES.maxFeePerGas, accessList: [{ address: other, storageKeys: [5n, 3n] }] }),
       sign({ nonce: 1n }),
     ]);
-    validateTrace(trace);
+    await validateTrace(trace);
     const accounts = Object.fromEntries(trace.preState.accounts.map((account) => [account.address, account]));
     expect(Object.keys(accounts)).toEqual([SENDER, CONTRACT, COINBASE, other].sort());
     expect(accounts[SENDER]).toMatchObject({ nonce: 0n, balance: ETHER, storage: [] });
@@ -113,7 +113,7 @@ describe("a block", () => {
       genesis: [...genesis, { address: twin, nonce: 1n, code: assemble(COUNTER) }],
     });
     const { trace } = await sequencer.buildBlock([sign({}), sign({ nonce: 1n, to: twin })]);
-    validateTrace(trace);
+    await validateTrace(trace);
     expect(trace.preState.accounts.filter(({ code }) => code !== undefined)).toHaveLength(1);
     expect(new Set(trace.preState.accounts.map(({ codeHash }) => codeHash)).size).toBe(2);
   });
@@ -124,8 +124,8 @@ describe("a block", () => {
     for (let i = 0; i < 3; i++) {
       const before = await sequencer.snapshot();
       const built = await sequencer.buildBlock([sign({ nonce: BigInt(i) })], { extraData: `0x0${i}` });
-      validateTrace(built.trace);
-      expect(await rootOf(applied(before, built.trace))).toBe(built.trace.header.stateRoot);
+      await validateTrace(built.trace);
+      expect(await rootOf(await applied(before, built.trace))).toBe(built.trace.header.stateRoot);
       blocks.push(built);
     }
     expect(await Promise.all(blocks.map(({ postState }) => postState.slot(CONTRACT, 0n)))).toEqual([10n, 11n, 12n]);
@@ -153,7 +153,7 @@ describe("a block", () => {
     const { trace } = await sequencer.buildBlock([sign({})], fields);
     expect(trace.header).toMatchObject(fields);
     expect(trace.header.excessBlobGas).toBe(2n ** 26n - 393216n);
-    validateTrace(trace);
+    await validateTrace(trace);
   });
 
   it("writes no beacon root without the contract (EIP-4788)", async () => {
@@ -161,7 +161,7 @@ describe("a block", () => {
     const { trace, block } = await sequencer.buildBlock([], { parentBeaconBlockRoot: `0x${"34".repeat(32)}` });
     expect(trace.preState.accounts).toEqual([]);
     expect(toHex(block.header.stateRoot)).toBe(await rootOf(genesis));
-    validateTrace(trace);
+    await validateTrace(trace);
   });
 
   it("leaves nothing behind when it fails", async () => {
@@ -189,7 +189,7 @@ describe("a block", () => {
     await expectTraceError(() => sequencer.buildBlock([], { gasLimit: 1n }), "TRACE_HEADER", "header.gasLimit");
     await expectTraceError(() => sequencer.buildBlock([], { coinbase: "0x12" }), "TRACE_HEADER", "block 1");
     expect(await sequencer.snapshot()).toEqual(before);
-    validateTrace((await sequencer.buildBlock([sign({})])).trace);
+    await validateTrace((await sequencer.buildBlock([sign({})])).trace);
   });
 
   it("a wrong block is refused by the VM", async () => {
@@ -211,15 +211,39 @@ describe("a block", () => {
     await (await create()).execute(block);
   });
 
-  it("with a transaction that halts is built, but not validated", async () => {
+  it("with a transaction that halts takes all of its gas", async () => {
     const sequencer = await Sequencer.create({
       chainId: CHAIN_ID,
       genesis: [genesis[0]!, { address: CONTRACT, nonce: 1n, code: assemble("l: @l JUMP") }],
     });
     const { trace, block } = await sequencer.buildBlock([sign({ gasLimit: 22_000n })]);
     expect(trace.executions[0]).toMatchObject({ status: 0, gasUsed: 22_000n });
+    expect(trace.executions[0]!.steps).toHaveLength(252);
     expect(block.header.gasUsed).toBe(22_000n);
-    await expectTraceError(() => validateTrace(trace), "TRACE_HALT", "transaction 0, step 251 (JUMP at pc 4)");
+    await validateTrace(trace);
+  });
+
+  it("sees the hashes of 256 blocks before", async () => {
+    const code = assemble("0 CALLDATALOAD DUP1 BLOCKHASH SWAP1 SSTORE");
+    const sequencer = await Sequencer.create({
+      chainId: CHAIN_ID,
+      genesis: [genesis[0]!, { address: CONTRACT, nonce: 1n, code }],
+    });
+    const hashes = [toHex(sequencer.head.hash())];
+    for (let i = 1; i < 257; i++) hashes.push(toHex((await sequencer.buildBlock([])).block.hash()));
+    const parent = await sequencer.snapshot();
+    const ask = (nonce: bigint, number: bigint) => sign({ nonce, data: wordBytes(number) });
+    const numbers = [0n, 1n, 200n, 256n, 257n, 1n << 64n, (1n << 256n) - 1n];
+    const { trace, block, postState } = await sequencer.buildBlock(numbers.map((number, i) => ask(BigInt(i), number)));
+    const known = numbers.filter((number) => number >= 1n && number <= 256n);
+    expect(block.header.number).toBe(257n);
+    expect(trace.blockHashes).toEqual(known.map((number) => [number, hashes[Number(number)]]));
+    for (const number of numbers) {
+      const hash = known.includes(number) ? BigInt(hashes[Number(number)]!) : 0n;
+      expect(await postState.slot(CONTRACT, number)).toBe(hash);
+    }
+    await validateTrace(trace);
+    expect(await rootOf(await applied(parent, trace))).toBe(trace.header.stateRoot);
   });
 
   it("the sender can be recipient and coinbase at once", async () => {
@@ -227,7 +251,7 @@ describe("a block", () => {
     const before = await sequencer.snapshot();
     const { trace } = await sequencer.buildBlock([sign({ to: SENDER, value: 7n })], { coinbase: SENDER });
     expect(trace.preState.accounts).toHaveLength(1);
-    expect(await rootOf(applied(before, trace))).toBe(trace.header.stateRoot);
+    expect(await rootOf(await applied(before, trace))).toBe(trace.header.stateRoot);
   });
 
   it("refunds at most a fifth, and nothing if it reverts", async () => {
@@ -241,7 +265,7 @@ describe("a block", () => {
       const before = await sequencer.snapshot();
       const { trace } = await sequencer.buildBlock([sign({})]);
       expect(trace.executions[0]!.steps.at(-1)!.refund).toBe(8n * 4800n);
-      expect(await rootOf(applied(before, trace))).toBe(trace.header.stateRoot);
+      expect(await rootOf(await applied(before, trace))).toBe(trace.header.stateRoot);
     }
   });
 });
@@ -255,7 +279,7 @@ describe("a snapshot", () => {
     const next = await Sequencer.fromSnapshot(snapshot);
     expect(toHex(next.head.header.stateRoot)).toBe(snapshot.stateRoot);
     const { trace, postState } = await next.buildBlock([sign({ nonce: 1n })]);
-    validateTrace(trace);
+    await validateTrace(trace);
     expect(await postState.slot(CONTRACT, 0n)).toBe(11n);
   });
 });

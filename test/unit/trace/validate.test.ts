@@ -3,6 +3,7 @@ import {
   assemble,
   blobBaseFee,
   loadScenario,
+  opcodeByte,
   runScenario,
   Sequencer,
   scenarioKey,
@@ -12,7 +13,7 @@ import {
   type TraceStep,
   validateTrace,
 } from "../../../src/trace/index.js";
-import { CHAIN_ID, CONTRACT, type Program, SENDER, traceOf } from "../../support/contracts.js";
+import { CHAIN_ID, CONTRACT, SENDER, traceOf } from "../../support/contracts.js";
 import { expectTraceError } from "../../support/trace-errors.js";
 
 type Mutable<T> = T extends Uint8Array | bigint ? T : { -readonly [K in keyof T]: Mutable<T[K]> };
@@ -151,8 +152,8 @@ describe("a tampered trace of the demo", () => {
     expect(error.message).toContain(where);
   });
 
-  it("is as it was without tampering", () => {
-    expect(() => validateTrace(copyOf(demo))).not.toThrow();
+  it("is as it was without tampering", async () => {
+    await validateTrace(copyOf(demo));
   });
 
   it("accounts, codes and slots that are missing or wrong", async () => {
@@ -209,69 +210,44 @@ function transactionOf(demo: Trace, account: number): string {
 }
 
 describe("what cannot be proved yet", () => {
-  const refused: [string, Program, TraceErrorCode, string, string?][] = [
-    ["KECCAK256", { code: "32 0 KECCAK256" }, "TRACE_UNSUPPORTED_OPCODE", "step 2 (KECCAK256 at pc 3)", "KECCAK256"],
-    ["LOG1", { code: "1 0 0 LOG1" }, "TRACE_UNSUPPORTED_OPCODE", "step 3 (LOG1 at pc 4)", "LOG1"],
-    ["CALL", { code: "0 0 0 0 0 9 GAS CALL POP" }, "TRACE_UNSUPPORTED_OPCODE", "step 7 (CALL at pc 8)", "CALL"],
-    ["MSTORE8", { code: "0 0 MSTORE8" }, "TRACE_UNSUPPORTED_OPCODE", "step 2 (MSTORE8 at pc 2)", "MSTORE8"],
-    ["INVALID", { code: "1 INVALID" }, "TRACE_UNSUPPORTED_OPCODE", "step 1 (INVALID at pc 2)", "INVALID"],
-    ["a byte that is no opcode", { code: "1 .0x0c" }, "TRACE_UNSUPPORTED_OPCODE", "step 1 (0x0c at pc 2)", "0x0c"],
-    ["MLOAD at 1", { code: "1 MLOAD" }, "TRACE_UNALIGNED", "step 1 (MLOAD at pc 2)", "0x1"],
-    ["MSTORE at 33", { code: "5 33 MSTORE" }, "TRACE_UNALIGNED", "step 2 (MSTORE at pc 4)", "0x21"],
-    ["CALLDATALOAD at 4", { code: "4 CALLDATALOAD" }, "TRACE_UNALIGNED", "step 1 (CALLDATALOAD at pc 2)", "0x4"],
-    [
-      "CALLDATALOAD at 2^32",
-      { code: "0x100000000 CALLDATALOAD" },
-      "TRACE_UNALIGNED",
-      "step 1 (CALLDATALOAD at pc 6)",
-      "0x100000000",
-    ],
-    ["out of gas", { code: "l: @l JUMP", gasLimit: 21100n }, "TRACE_HALT", "step 26 (JUMP at pc 4)"],
-    ["underflow", { code: "1 ADD" }, "TRACE_HALT", "step 1 (ADD at pc 2)"],
-    ["underflow of REVERT", { code: "1 REVERT" }, "TRACE_HALT", "step 1 (REVERT at pc 2)"],
-    ["overflow", { code: "l: 0 @l JUMP" }, "TRACE_HALT", "step 4094 (PUSH2 at pc 2)"],
-    ["a jump to no JUMPDEST", { code: "0 JUMP" }, "TRACE_HALT", "step 1 (JUMP at pc 1)"],
-    ["a jump into data", { code: "4 JUMP .0x605b" }, "TRACE_HALT", "step 1 (JUMP at pc 2)"],
-    ["a jump beyond the code", { code: `${2n ** 200n} JUMP` }, "TRACE_HALT", "step 1 (JUMP at pc 27)"],
-    ["a jump if, to no JUMPDEST", { code: "1 0 JUMPI" }, "TRACE_HALT", "step 2 (JUMPI at pc 3)"],
-    ["SSTORE with 2300 gas", { code: "0 0 SSTORE", gasLimit: 23304n }, "TRACE_HALT", "step 2 (SSTORE at pc 2)"],
-    ["MLOAD at 2^200", { code: `${2n ** 200n} MLOAD` }, "TRACE_HALT", "step 1 (MLOAD at pc 27)"],
-    ["MSTORE at 2^200", { code: `1 ${2n ** 200n} MSTORE` }, "TRACE_HALT", "step 2 (MSTORE at pc 29)"],
-    ["MSTORE at 2^256 - 32", { code: `1 31 NOT MSTORE` }, "TRACE_HALT", "step 3 (MSTORE at pc 5)"],
-    ["RETURN of 2^200 bytes", { code: `${2n ** 200n} 0 RETURN` }, "TRACE_HALT", "step 2 (RETURN at pc 28)"],
-    ["REVERT of 2^200 bytes", { code: `${2n ** 200n} 0 REVERT` }, "TRACE_HALT", "step 2 (REVERT at pc 28)"],
-    ["REVERT of 2^31 bytes", { code: `${2n ** 31n} 0 REVERT` }, "TRACE_HALT", "step 2 (REVERT at pc 6)"],
-    ["REVERT at 2^200", { code: `1 ${2n ** 200n} REVERT` }, "TRACE_HALT", "step 2 (REVERT at pc 29)"],
+  const refused: [string, string][] = [
+    ["0 0 0 0 0 9 GAS CALL POP", "step 7 (CALL at pc 8)"],
+    ["0 0 0 0 0 9 GAS CALLCODE POP", "step 7 (CALLCODE at pc 8)"],
+    ["0 0 0 0 9 GAS DELEGATECALL POP", "step 6 (DELEGATECALL at pc 7)"],
+    ["0 0 0 0 9 GAS STATICCALL POP", "step 6 (STATICCALL at pc 7)"],
+    ["0 0 0 CREATE", "step 3 (CREATE at pc 3)"],
+    ["0 0 0 0 CREATE2", "step 4 (CREATE2 at pc 4)"],
+    ["CALLER SELFDESTRUCT", "step 1 (SELFDESTRUCT at pc 1)"],
+    ["0 BLOBHASH", "step 1 (BLOBHASH at pc 1)"],
+    ["1 0 0 RETURNDATACOPY", "step 3 (RETURNDATACOPY at pc 4)"],
+    ["0 1 0 RETURNDATACOPY", "step 3 (RETURNDATACOPY at pc 4)"],
   ];
 
-  it.each(refused)("%s", async (_, program, code, where, got) => {
+  it.each(refused)("%s", async (code, where) => {
     const error = await expectTraceError(
-      async () => validateTrace(await traceOf(program)),
-      code,
+      () => traceOf({ code }),
+      "TRACE_UNSUPPORTED_OPCODE",
       `transaction 0, ${where}`,
     );
-    if (got !== undefined) expect(error.got).toBe(got);
-  });
-
-  it("offsets of no length are no memory", async () => {
-    for (const end of ["RETURN", "REVERT"]) {
-      const trace = await traceOf({ code: `0 ${2n ** 200n} ${end}` });
-      expect(() => validateTrace(trace)).not.toThrow();
-    }
+    expect(where).toContain(error.got);
+    // in a file, before anything else is looked at
+    const trace = copyOf(await traceOf({ code: code.replace(/[A-Z2]+( POP)?$/, "STOP") }));
+    const { steps } = trace.executions[0]!;
+    steps.at(-1)!.op = opcodeByte(error.got!)!;
+    trace.transactions.pop();
+    await expectTraceError(() => validateTrace(trace), "TRACE_UNSUPPORTED_OPCODE", `transaction 0, ${where}`);
   });
 
   it("steps that go on where the EVM halts", async () => {
     const trace = copyOf(await traceOf({ code: "1 ADD" }));
     const [, last] = trace.executions[0]!.steps;
     trace.executions[0]!.steps.push({ ...last!, pc: 3, op: 0, stack: [1n] });
-    await expectTraceError(() => validateTrace(trace), "TRACE_STACK", "transaction 0, step 1 (ADD at pc 2)");
-    const jump = copyOf(await traceOf({ code: "0 JUMP" }));
-    jump.executions[0]!.steps.push({ ...jump.executions[0]!.steps[1]!, pc: 0 });
-    await expectTraceError(() => validateTrace(jump), "TRACE_PC", "transaction 0, step 1 (JUMP at pc 1)");
+    await expectTraceError(() => validateTrace(trace), "TRACE_ORDER", "transaction 0, step 2 (STOP at pc 3)");
     const poor = copyOf(await traceOf({ code: "0 JUMPDEST", gasLimit: 21002n }));
     const steps = poor.executions[0]!.steps as Mutable<TraceStep>[];
+    expect(steps.at(-1)).toMatchObject({ op: 0x5b, gas: 0n });
     steps.push({ ...steps[1]!, pc: 2, op: 0, gas: 0n });
-    await expectTraceError(() => validateTrace(poor), "TRACE_GAS", "transaction 0, step 1 (JUMPDEST at pc 1)");
+    await expectTraceError(() => validateTrace(poor), "TRACE_ORDER", "transaction 0, step 2 (STOP at pc 2)");
   });
 
   const sign = (fields: object, nonce = 0n) =>
@@ -290,26 +266,27 @@ describe("what cannot be proved yet", () => {
   };
 
   it("creations, by a transaction", async () => {
-    const trace = await block(sign({ data: assemble("0 0 RETURN") }));
+    const creation = sign({ data: assemble("0 0 RETURN") });
+    await expectTraceError(() => block(creation), "TRACE_CREATE", "transaction 0");
+    const trace = copyOf(await block(sign({ to: CONTRACT })));
+    trace.transactions[0] = creation;
     await expectTraceError(() => validateTrace(trace), "TRACE_CREATE", "transaction 0");
   });
 
   it("precompiles as recipients, and address 11 is none", async () => {
-    const kzg = sign({ to: `0x${"00".repeat(19)}0a`, value: 1n });
-    await expectTraceError(() => block(kzg), "TRACE_PRECOMPILE", "transaction 0");
-    for (const last of ["01", "09"]) {
-      const trace = await block(sign({ to: `0x${"00".repeat(19)}${last}`, value: 1n }));
-      await expectTraceError(() => validateTrace(trace), "TRACE_PRECOMPILE", "transaction 0");
+    for (const last of ["01", "09", "0a"]) {
+      const call = sign({ to: `0x${"00".repeat(19)}${last}`, value: 1n });
+      await expectTraceError(() => block(call), "TRACE_PRECOMPILE", "transaction 0");
     }
     const trace = await block(sign({ to: `0x${"00".repeat(19)}0b`, value: 1n }));
-    expect(() => validateTrace(trace)).not.toThrow();
+    await validateTrace(trace);
   });
 
   it("more gas than the protocol allows", async () => {
-    const trace = await block(sign({ to: CONTRACT, gasLimit: 2n ** 31n }), { gasLimit: 2n ** 33n });
-    await expectTraceError(() => validateTrace(trace), "TRACE_LIMIT", "transaction 0");
+    const huge = sign({ to: CONTRACT, gasLimit: 2n ** 31n });
+    await expectTraceError(() => block(huge, { gasLimit: 2n ** 33n }), "TRACE_LIMIT", "transaction 0");
     const allowed = await block(sign({ to: CONTRACT, gasLimit: 2n ** 31n - 1n }), { gasLimit: 2n ** 33n });
-    expect(() => validateTrace(allowed)).not.toThrow();
+    await validateTrace(allowed);
   });
 });
 
