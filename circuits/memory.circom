@@ -1,4 +1,4 @@
-// Memory as rows use it: its growth and what that costs, aligned words, slices, chains that read and write bytes.
+// Memory as rows use it: its growth and what that costs, aligned words, slices, chains that read bytes.
 //
 // Live words are MEMORY(ctx, index; hi, lo; t). A word begins as zero, sent by an expand row, once: the frame's msize, which
 // is in STATE, says how many there are. So MEMORY(ctx, i) can be taken only at integers 0 <= i < msize.
@@ -170,10 +170,10 @@ template Operands() {
 // Reads the `size` bytes from `start` on, as Span has them, by a chain of read rows: sends the token READ that begins it and
 // receives the one that ends it.
 //
-// start = 32*first - q with q of RANGE_5, so that first = ceil(start/32) and the chain's shift is r = 32 - q, in 1..32: the
-// number of bytes from start to the next multiple of 32. n is the number of words that come out: 32*n - size of RANGE_5, the
-// last word's bytes are m = 32 - (32*n - size). If r = 32 the chain begins at word k = first and output i = 0; else at k = first
-// - 1 and i = -1, whose row only carries r bytes over to the next. It ends with k = reach, i = n, nothing carried.
+// start = 32*first - q with q of RANGE_5, so that first = ceil(start/32). The chain's shift is r = 32 - q, in 1..32. n is the
+// number of words that come out: 32*n - size of RANGE_5, the last word's bytes are m = 32 - (32*n - size). If r = 32 the chain
+// begins at word k = first and output i = 0; else at k = first - 1 and i = -1: that row skips r bytes of the word, and only
+// carries the others over to the next. It ends with k = reach, i = n, nothing carried.
 //
 // A chain of i -> i + 1 shows that n - i is the number of its rows, an integer. So with bytes, n = ceil(size/32) >= 1. Its rows
 // take live words of memory at k, all of them but perhaps the last: with n >= 1 rows at r = 32 and n + 1 at another r, the
@@ -215,42 +215,4 @@ template Reading(kind) {
     end.alpha <== alpha; end.m <== act; end.f <== chain + pReach + pN;
 
     y <== offset.y + rest.y + begin.y - end.y;
-}
-
-// Writes bytes of BUFFER to where Span has them, by a chain of write rows: sends the token WRITE that begins it and receives
-// the one that ends it. start and pad are those of Span.
-//
-// start = 32*first + r with r of RANGE_5: word `first` of memory is the first one that is written, from its byte r on, and
-// n = reach - first words are; in the last one, its first e = 32 - pad bytes.
-//
-// A chain of i -> i + 1 shows that n is the number of its rows, an integer: 32*n = r + size + pad, so with bytes n >= 1. Each
-// row takes the live word of memory at first + i: so first is an integer, reach too, and words >= reach, which Expansion
-// leaves to show.
-// Without bytes (start = 0, pad = 32*reach, r = -32*first) both tokens are the same and cancel where first = reach. A chain
-// with a row needs pad + r = 32, and takes a word at the fraction first = -r/32: there is none.
-template Writing() {
-    signal input alpha;
-    signal input b[17];
-    signal input act, clk;
-    signal input pCtx;
-    signal input start, pad, reach, first;
-    signal output y;
-
-    component offset = InRange(RANGE_5());
-    offset.alpha <== alpha; offset.b <== b; offset.value <== start - 32 * first;
-
-    signal pShift <== b[2] * (start - 32 * first);
-    signal pEnd <== b[3] * (reach - first);
-    signal pLast <== b[9] * (32 - pad);
-    signal pFirst <== b[4] * first;
-    signal pReach <== b[4] * reach;
-    signal pN <== b[8] * (reach - first);
-    signal chain <== 16 * clk + pCtx + pShift + pEnd + pLast + WRITE() * b[16];
-
-    component begin = Fraction();
-    begin.alpha <== alpha; begin.m <== act; begin.f <== chain + pFirst;
-    component end = Fraction();
-    end.alpha <== alpha; end.m <== act; end.f <== chain + pReach + pN;
-
-    y <== offset.y + begin.y - end.y;
 }

@@ -1,5 +1,5 @@
 /**
- * Memory as rows use it: what its growth costs, aligned words, slices, chains that read and write bytes. Mirrors the
+ * Memory as rows use it: what its growth costs, aligned words, slices, chains that read bytes. Mirrors the
  * templates of `circuits/memory.circom`.
  *
  * @module
@@ -113,21 +113,6 @@ export function reading(
     inRange(5, rest),
     message("READ", { ...token, k: first - 1n + whole, i: whole - 1n }, act),
     received(message("READ", { ...token, k: reach, i: n }, act)),
-  ];
-}
-
-/** `Writing` of `memory.circom`. */
-export function writing(
-  { clk, ctx }: Registers,
-  { start, pad, reach, first }: Columns<"start" | "pad" | "reach" | "first">,
-  act: bigint,
-): Message[] {
-  const [shift, end] = [start - 32n * first, reach - first];
-  const token = { t: 16n * clk, ctx, shift, end, e: 32n - pad, carryHi: 0n, carryLo: 0n };
-  return [
-    inRange(5, shift),
-    message("WRITE", { ...token, j: first, i: 0n }, act),
-    received(message("WRITE", { ...token, j: reach, i: end }, act)),
   ];
 }
 
