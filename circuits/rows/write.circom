@@ -88,12 +88,14 @@ template Write() {
     component behind = Ask(CUT());
     behind.alpha <== alpha; behind.b <== b; behind.act <== last.z; behind.entry <== e + pWas + pKept;
 
+    // in padding the time asks a range of 0
+    signal now <== t + 1 + 3 * act;
     component old = Take(MEMORY());
-    old.alpha <== alpha; old.b <== b; old.act <== act; old.tOld <== wordOld; old.now <== t + 4; old.high <== wordHigh;
+    old.alpha <== alpha; old.b <== b; old.act <== act; old.tOld <== wordOld; old.now <== now; old.high <== wordHigh;
     old.cell <== pCtx + pJ + pWas;
     signal written <== b[6] * (carry + head + top + was - kept);
     component stored = Give(MEMORY());
-    stored.alpha <== alpha; stored.b <== b; stored.act <== act; stored.now <== t + 4;
+    stored.alpha <== alpha; stored.b <== b; stored.act <== act; stored.now <== now;
     stored.cell <== pCtx + pJ + written;
 
     y <== next.y - here.y - buffer.y + shifted.y + before.y + behind.y + old.y + stored.y;

@@ -10,7 +10,7 @@ import { load } from "./load.js";
 import type { Machine } from "./machine.js";
 import { reachOf, span } from "./memory.js";
 import { type Columns, inRange, inRange32, isZero, type Registers, take } from "./row.js";
-import { halvesOf } from "./words.js";
+import { halfColumns, halvesOf } from "./words.js";
 import { write } from "./write.js";
 
 /** Field of CTX that holds the number of bytes of the calldata: the opcode CALLDATASIZE. */
@@ -153,7 +153,7 @@ export function assignLoad(m: Machine, from: SourceOf, bytes: Uint8Array, start:
     const cut = i + 1n === token.end ? headOf(word, last) : word;
     const inside = o < length;
     const flags = { isData: inside && !isCode ? 1n : 0n, isCode: inside && isCode ? 1n : 0n, act: 1n };
-    m.emit(load, { ...token, o, i, ...halvesOf(word), ...halves("cut", cut), ...flags });
+    m.emit(load, { ...token, o, i, ...halvesOf(word), ...halfColumns("cut", cut), ...flags });
     data.set(uintToBytes(cut, 32), Number(32n * i));
   }
   return data.subarray(0, Number(size));
@@ -186,13 +186,13 @@ export function assignWrite(m: Machine, dest: bigint, bytes: Uint8Array): void {
     m.giveMemory(j, carry + head + top + was - kept, { port: 4n });
     m.emit(write, {
       ...{ t, ctx, r, end, e, j, i },
-      ...halves("carry", carry),
+      ...halfColumns("carry", carry),
       ...halvesOf(word),
-      ...halves("head", head),
-      ...halves("tail", tail),
+      ...halfColumns("head", head),
+      ...halfColumns("tail", tail),
       ...{ wasHi, wasLo },
-      ...halves("top", top),
-      ...halves("kept", kept),
+      ...halfColumns("top", top),
+      ...halfColumns("kept", kept),
       ...{ wordOld: tOld, wordHigh: high, has: i < n ? 1n : 0n, act: 1n },
     });
     carry = tail;
@@ -203,10 +203,4 @@ export function assignWrite(m: Machine, dest: bigint, bytes: Uint8Array): void {
 function headOf(word: bigint, bytes: bigint): bigint {
   const rest = 8n * (32n - bytes);
   return (word >> rest) << rest;
-}
-
-/** The halves of a word as columns of one name. */
-function halves<const N extends string>(name: N, word: bigint): Record<`${N}Hi` | `${N}Lo`, bigint> {
-  const { hi, lo } = halvesOf(word);
-  return { [`${name}Hi`]: hi, [`${name}Lo`]: lo } as Record<`${N}Hi` | `${N}Lo`, bigint>;
 }

@@ -22,6 +22,12 @@ export function halvesOf(value: bigint): Halves {
   return { hi: value >> 128n, lo: value & (HALF - 1n) };
 }
 
+/** The halves of a word as columns `<name>Hi` and `<name>Lo`. */
+export function halfColumns<const N extends string>(name: N, value: bigint): Record<`${N}Hi` | `${N}Lo`, bigint> {
+  const { hi, lo } = halvesOf(value);
+  return { [`${name}Hi`]: hi, [`${name}Lo`]: lo } as Record<`${N}Hi` | `${N}Lo`, bigint>;
+}
+
 type Limb<P extends string> = `${P}${number}`;
 
 /** Names of `n` limb columns: `c0`, `c1`, … */

@@ -20,6 +20,7 @@ export const write = rowTemplate({
     const aligned = isZero(r);
     const first = isZero(i) * (1n - aligned);
     const last = isZero(end - i - 1n);
+    const now = t + 1n + 3n * act;
     const token = { t, ctx, shift: r, end, e };
     const was = { hi: wasHi, lo: wasLo };
     const written = {
@@ -33,8 +34,8 @@ export const write = rowTemplate({
       message("SHIFT", { m: 32n - r, hi, lo, headHi, headLo, tailHi, tailLo }, 1n - aligned),
       message("CUT", { m: r, ...was, topHi: c.topHi, topLo: c.topLo }, first),
       message("CUT", { m: e, ...was, topHi: c.keptHi, topLo: c.keptLo }, last),
-      ...take("MEMORY", { t: c.wordOld, ctx, index: j, ...was }, act, t + 4n, c.wordHigh),
-      give("MEMORY", { t: t + 4n, ctx, index: j, ...written }, act),
+      ...take("MEMORY", { t: c.wordOld, ctx, index: j, ...was }, act, now, c.wordHigh),
+      give("MEMORY", { t: now, ctx, index: j, ...written }, act),
     ];
   },
 });
