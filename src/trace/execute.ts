@@ -234,6 +234,7 @@ class Execution {
     const bloom = new Bloom();
     let gasUsed = 0n;
     for (const [i, raw] of raws.entries()) {
+      this.#options.signal?.throwIfAborted();
       this.#transaction = i;
       this.#steps = [];
       this.#count = 0;

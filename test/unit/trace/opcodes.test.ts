@@ -1,5 +1,6 @@
 /** Everything that one frame can do, executed, validated, and executed again by an EVM that nobody watches. */
 
+import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   type BuiltBlock,
@@ -8,6 +9,7 @@ import {
   mnemonic,
   OPCODES,
   type Trace,
+  TraceError,
   validateTrace,
 } from "../../../src/trace/index.js";
 import { fromHex, toHex } from "../../../src/trace/read.js";
@@ -149,5 +151,47 @@ describe("what a trace lacks or claims too much of", () => {
     await validateTrace(copy);
     copy.blockHashes[0]![1] = other;
     await expectTraceError(() => validateTrace(copy), "TRACE_STACK", "transaction 0, step 2 (STOP at pc 2)");
+  });
+});
+
+describe("a trace with values replaced", () => {
+  const replacements = [0n, 1n, 1n << 63n, (1n << 64n) - 1n, 1n << 255n, (1n << 256n) - 1n];
+
+  /** All places of a value that can be replaced by another of its type. */
+  function places(value: unknown, found: [object, string][] = []): [object, string][] {
+    if (typeof value !== "object" || value === null || value instanceof Uint8Array) return found;
+    for (const [key, inner] of Object.entries(value)) {
+      if (typeof inner === "object") places(inner, found);
+      else found.push([value, key]);
+    }
+    return found;
+  }
+
+  it("is refused with a TraceError, or is still right", { timeout: 60_000 }, async () => {
+    const code = `1 BLOCKHASH 7 SSTORE ${LIBRARY} BALANCE 3 MSTORE8 35 0 LOG0 3 SLOAD 9 KECCAK256 NUMBER POP`;
+    const cases = [{ name: "everything", code }];
+    const { trace } = await callAll(await chainOf(cases), cases);
+    let refused = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.constantFrom(...replacements), fc.nat(31), async (at, number, byte) => {
+        const copy = copyOf(trace);
+        const all = places({ ...copy, preState: { accounts: copy.preState.accounts } });
+        const [holder, key] = all[at % all.length]!;
+        const fields = holder as Record<string, unknown>;
+        const old = fields[key];
+        if (typeof old === "bigint") fields[key] = number;
+        else if (typeof old === "number") fields[key] = Number(number & 0xffffn);
+        else if (typeof old === "string") fields[key] = old.replace(/.{1,2}$/, byte.toString(16).padStart(2, "0"));
+        try {
+          await validateTrace(copy);
+        } catch (error) {
+          expect(error, String((error as Error).stack)).toBeInstanceOf(TraceError);
+          expect((error as TraceError).code).not.toBe("TRACE_EVM");
+          refused++;
+        }
+      }),
+      { numRuns: 200, seed: 5 },
+    );
+    expect(refused).toBeGreaterThan(150);
   });
 });

@@ -152,6 +152,16 @@ describe("a tampered trace of the demo", () => {
     expect(error.message).toContain(where);
   });
 
+  it("can be left", async () => {
+    const controller = new AbortController();
+    controller.abort(new Error("enough"));
+    await expect(validateTrace(demo, { signal: controller.signal })).rejects.toThrow("enough");
+    const loop = await traceOf({ code: "0x8000 l: 1 SWAP1 SUB DUP1 @l JUMPI", gasLimit: 3_000_000n });
+    const later = new AbortController();
+    setTimeout(() => later.abort(new Error("enough of it")));
+    await expect(validateTrace(loop, { signal: later.signal })).rejects.toThrow("enough of it");
+  });
+
   it("is as it was without tampering", async () => {
     await validateTrace(copyOf(demo));
   });
