@@ -763,6 +763,7 @@ function checkCells(
   const paidFor = (gas: bigint): bigint => executed / gas + failures;
   const untouched = (where: string, got: string) =>
     faults.add("CLAIM_COVER", where, "no transaction touches this", { got });
+  /** To be said of the first only. */
   const costly = (what: string, where: string) =>
     faults.add("CLAIM_SIZE", where, `more ${what} than the gas used pays for`);
 
@@ -779,10 +780,7 @@ function checkCells(
     for (const [i, { address }] of found.entries()) {
       if (missing.delete(address)) continue;
       if (executions === 0n || !listed.has(address)) untouched(`${where}[${i}]`, addressToHex(address));
-      else if (left-- === 0n) {
-        costly("accounts", `${where}[${i}]`);
-        break;
-      }
+      else if (left-- === 0n) costly("accounts", `${where}[${i}]`);
     }
     for (const address of missing) {
       faults.add("CLAIM_COVER", where, "a touched cell is missing", { expected: addressToHex(address) });
@@ -817,10 +815,7 @@ function checkCells(
     for (const [i, { address, slot }] of found.entries()) {
       if (touched.get(address)?.delete(slot)) continue;
       if (!withCode.has(address)) untouched(`${where}[${i}]`, `${addressToHex(address)} ${wordToHex(slot)}`);
-      else if (more-- === 0n) {
-        costly("slots", `${where}[${i}]`);
-        break;
-      }
+      else if (more-- === 0n) costly("slots", `${where}[${i}]`);
     }
   };
   const missing = new Map<bigint, Set<bigint>>();

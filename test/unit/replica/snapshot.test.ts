@@ -93,6 +93,22 @@ describe("the state of a snapshot", () => {
     expect(await state.slot(BigInt(before.accounts[0]!.address), 2n ** 255n)).toBe(0n);
   });
 
+  test("knows the hash of its own block, and those that it is told", async () => {
+    const { before } = await runScenario(loadScenario("counter"));
+    const alone = await snapshotState(before);
+    expect(await alone.blockHash(before.number)).toBe(BigInt(before.blockHash));
+    expect(await alone.blockHash(before.number - 1n)).toBeUndefined();
+    // what it is told does not replace its own
+    const blockHashes = new Map([
+      [before.number, 5n],
+      [before.number - 2n, 7n],
+    ]);
+    const told = await snapshotState(before, { blockHashes });
+    expect(await told.blockHash(before.number)).toBe(BigInt(before.blockHash));
+    expect(await told.blockHash(before.number - 1n)).toBeUndefined();
+    expect(await told.blockHash(before.number - 2n)).toBe(7n);
+  });
+
   test("the root after any changes is that of a state made anew", async () => {
     const word = fc.oneof(fc.constant(0n), fc.bigInt(0n, 3n), fc.bigInt(0n, 2n ** 256n - 1n));
     const account = fc.record({

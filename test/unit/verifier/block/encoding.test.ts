@@ -201,6 +201,18 @@ describe("the binary encoding", () => {
     ],
     ["a flag of 2", `${claims}010000000000000002`, "BLOCK_MALFORMED", "claims.transactions[0].recipientBalance"],
     [
+      "a log of five topics",
+      `${claims}01${"00".repeat(8)}01${"030100"}${"00".repeat(5)}010300050000000000`,
+      "CLAIM_RANGE",
+      "claims.transactions[0].end.logs.entries[0].topics",
+    ],
+    [
+      "two hashes of one row that passes 2^28",
+      `${claims}01${"00".repeat(8)}01${"030100"}${"00".repeat(6)}02ffffff7f000000`,
+      "CLAIM_RANGE",
+      "claims.transactions[0].end.keccaks[1].clk",
+    ],
+    [
       "an address of 2^160",
       `${claims}000115${"01"}${"00".repeat(20)}`,
       "CLAIM_RANGE",
