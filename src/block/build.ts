@@ -68,16 +68,14 @@ const TAKE_ADDRESS: ReadonlySet<number> = new Set([OP.BALANCE, OP.EXTCODESIZE, O
 const NO_CODE_ID = 65536n;
 
 /** Precompiles whose accounts are touched: they are warm from the start of every transaction (EIP-2929). */
-function touchedPrecompiles({ executions }: Trace): bigint[] {
-  const touched = new Set<bigint>();
+function touchedPrecompiles({ transactions }: Prepared, { executions }: Trace): bigint[] {
+  const touched = transactions.flatMap(({ accessList }) => accessList.map(({ address }) => address));
   for (const { steps } of executions) {
     for (const { op, stack } of steps) {
-      if (!TAKE_ADDRESS.has(op) || stack.length === 0) continue;
-      const address = BigInt.asUintN(160, stack.at(-1)!);
-      if (address >= 1n && address <= LAST_PRECOMPILE) touched.add(address);
+      if (TAKE_ADDRESS.has(op) && stack.length > 0) touched.push(BigInt.asUintN(160, stack.at(-1)!));
     }
   }
-  return [...touched];
+  return [...new Set(touched)].filter((address) => address >= 1n && address <= LAST_PRECOMPILE);
 }
 
 /** One block under way. */
@@ -97,7 +95,7 @@ class Builder {
   constructor(prepared: Prepared, trace: Trace, listed: ReadonlySet<bigint>) {
     this.#prepared = prepared;
     this.#executions = trace.executions;
-    this.#precompiles = touchedPrecompiles(trace);
+    this.#precompiles = touchedPrecompiles(prepared, trace);
     this.#codeIds = new Map([...listed].sort(ascending).map((hash, i) => [hash, i]));
     const none = { clk: 0n, ctx: 0n, code: 0n, pc: 0n, sp: 0n, gas: 0n, msize: 0n };
     this.#machine = new Machine(none, (tag, key) => this.#origin(tag, key));

@@ -7,21 +7,36 @@
 import { type Code, DUP_CLASS, PUSH_CLASS, SWAP_CLASS } from "../verifier/ethereum/code.js";
 import { joinHalves } from "../verifier/ethereum/words.js";
 import { add, assignAdd } from "./add.js";
+import { addressmask, assignAnd } from "./addressmask.js";
+import { assignBalance, balance } from "./balance.js";
+import { assignBitwise, bitwise } from "./bitwise.js";
+import { assignBlockhash, blockhash } from "./blockhash.js";
 import { assignCalldataload, calldataload } from "./calldataload.js";
 import { assignContext, context } from "./context.js";
+import { assignCopydata, copydata } from "./copydata.js";
+import { cutword } from "./cutword.js";
 import { assignDup, dup } from "./dup.js";
 import { assignEnv, env } from "./env.js";
 import { assignEq, eq } from "./eq.js";
 import { RowError } from "./errors.js";
 import { expand } from "./expand.js";
+import { assignExtcodehash, extcodehash } from "./extcodehash.js";
+import { assignExtcodesize, extcodesize } from "./extcodesize.js";
 import { assignFail, fail } from "./fail.js";
 import type { Ended } from "./frame.js";
 import { assignGauge, gauge } from "./gauge.js";
+import { haltOf } from "./halt.js";
+import { assignHaltcode, haltcode } from "./haltcode.js";
+import { assignHaltgas, haltgas } from "./haltgas.js";
+import { assignHaltjump, haltjump } from "./haltjump.js";
+import { assignHaltmemory, haltmemory } from "./haltmemory.js";
 import { assignIszero, iszero } from "./iszero.js";
-import { cellKey, journalLength, SPACE } from "./journal.js";
+import { journalLength } from "./journal.js";
 import { assignJump, jump } from "./jump.js";
 import { assignJumpdest, jumpdest } from "./jumpdest.js";
 import { assignJumpi, jumpi } from "./jumpi.js";
+import { assignKeccak, keccak } from "./keccak.js";
+import { load } from "./load.js";
 import { assignLt, lt } from "./lt.js";
 import type { Machine } from "./machine.js";
 import { memgas } from "./memgas.js";
@@ -30,9 +45,12 @@ import { assignMstore, mstore } from "./mstore.js";
 import { assignNot, not } from "./not.js";
 import { assignPop, pop } from "./pop.js";
 import { assignPush, push } from "./push.js";
+import { read } from "./read.js";
 import { assignReturns, returns } from "./returns.js";
 import { assignRevert, revert } from "./revert.js";
 import type { RowTemplate } from "./row.js";
+import { assignSelfbalance, selfbalance } from "./selfbalance.js";
+import { shiftword } from "./shiftword.js";
 import { sink } from "./sink.js";
 import { sinkjournal } from "./sinkjournal.js";
 import { assignSload, sload } from "./sload.js";
@@ -40,15 +58,21 @@ import { assignSlt, slt } from "./slt.js";
 import { assignSstore, sstore } from "./sstore.js";
 import { assignStop, stop } from "./stop.js";
 import { assignSwap, swap } from "./swap.js";
+import { assignTload, tload } from "./tload.js";
+import { assignTstore, tstore } from "./tstore.js";
 import { assignTxenv, txenv } from "./txenv.js";
 import { assignUndo, undo } from "./undo.js";
-import { assignUndobalance, undobalance } from "./undobalance.js";
+import { undoaccount } from "./undoaccount.js";
+import { wide } from "./wide.js";
+import { write } from "./write.js";
 
 /** All row templates. */
 // biome-ignore format: a list
 export const TEMPLATES: readonly RowTemplate[] = [
-  add, calldataload, context, dup, env, eq, expand, fail, gauge, iszero, jump, jumpdest, jumpi, lt, memgas, mload, mstore,
-  not, pop, push, returns, revert, sink, sinkjournal, sload, slt, sstore, stop, swap, txenv, undo, undobalance,
+  add, addressmask, balance, bitwise, blockhash, calldataload, context, copydata, cutword, dup, env, eq, expand, extcodehash,
+  extcodesize, fail, gauge, haltcode, haltgas, haltjump, haltmemory, iszero, jump, jumpdest, jumpi, keccak, load, lt, memgas,
+  mload, mstore, not, pop, push, read, returns, revert, selfbalance, shiftword, sink, sinkjournal, sload, slt, sstore, stop,
+  swap, tload, tstore, txenv, undo, undoaccount, wide, write,
 ];
 
 const BY_NAME = new Map(TEMPLATES.map((template) => [template.name, template]));
@@ -98,10 +122,21 @@ const STEPS: Readonly<Record<number, Assign<void>>> = {
   19: (m) => assignSlt(m, true),
   20: assignEq,
   21: assignIszero,
+  22: assignAnd,
+  23: (m) => assignBitwise(m, "or"),
+  24: (m) => assignBitwise(m, "xor"),
   25: assignNot,
+  32: assignKeccak,
+  49: assignBalance,
   50: (m, { T, txenv: words }, n) => assignTxenv(m, n, T, wordOf(words, n)),
   51: (m, { context: words }, n) => assignContext(m, n, wordOf(words, n)),
   53: (m, { calldata }) => assignCalldataload(m, calldata),
+  55: (m, { calldata }) => assignCopydata(m, calldata, false),
+  57: (m, { code }) => assignCopydata(m, code.bytes, true),
+  59: assignExtcodesize,
+  63: assignExtcodehash,
+  64: (m, frame) => assignBlockhash(m, { number: wordOf(frame.env, 0x43), blockHash: (n) => frame.blockHash(n) }),
+  71: assignSelfbalance,
   65: (m, { env: words }, n) => assignEnv(m, n, wordOf(words, n)),
   80: assignPop,
   81: assignMload,
@@ -114,6 +149,8 @@ const STEPS: Readonly<Record<number, Assign<void>>> = {
   89: (m) => assignGauge(m, "msize"),
   90: (m) => assignGauge(m, "gas"),
   91: assignJumpdest,
+  92: assignTload,
+  93: assignTstore,
   [PUSH_CLASS]: (m, { code }, n) => {
     const { immHi, immLo } = code.entry(Number(m.registers.pc))!;
     assignPush(m, n, joinHalves(immHi, immLo));
@@ -132,6 +169,14 @@ const ENDS: Readonly<Record<number, Assign<Ended | "failed">>> = {
   },
 };
 
+/** Exceptional halts, by why. */
+const HALTS: Readonly<Record<NonNullable<ReturnType<typeof haltOf>>, (m: Machine, frame: Frame) => void>> = {
+  code: assignHaltcode,
+  jump: assignHaltjump,
+  memory: assignHaltmemory,
+  gas: assignHaltgas,
+};
+
 /**
  * Assigns the rows of the step at the machine's pc.
  *
@@ -139,13 +184,24 @@ const ENDS: Readonly<Record<number, Assign<Ended | "failed">>> = {
  * @throws RowError `ROW_OPCODE` when no row proves the opcode; those of the machine
  */
 export function assignStep(m: Machine, frame: Frame): Ended | "failed" | undefined {
+  const halt = haltOf(m, frame);
+  if (halt !== undefined) {
+    HALTS[halt](m, frame);
+    return "failed";
+  }
   const { pc } = m.registers;
   const entry = frame.code.entry(Number(pc));
   if (entry?.isInstr === 1) {
     const end = ENDS[entry.class];
     if (end !== undefined) return end(m, frame, entry.n);
     const step = STEPS[entry.class];
-    if (step !== undefined) return void step(m, frame, entry.n);
+    if (step !== undefined) {
+      step(m, frame, entry.n);
+      if (m.registers.gas >= 0n) return undefined;
+      // the step cost more than there was
+      assignHaltgas(m, frame);
+      return "failed";
+    }
   }
   throw new RowError("no row proves this step", {
     code: "ROW_OPCODE",
@@ -156,11 +212,7 @@ export function assignStep(m: Machine, frame: Frame): Ended | "failed" | undefin
 
 /** Undoes the journal of a failed root frame, entry by entry, and ends it. */
 export function assignFailure(m: Machine, { T }: Frame): Ended {
-  for (let left = journalLength(m, T); left > 0n; left--) {
-    const { space } = m.peek("JOURNAL", cellKey.journal(T, left - 1n));
-    if (space === SPACE.STORAGE) assignUndo(m, T);
-    else assignUndobalance(m, T);
-  }
+  for (let left = journalLength(m, T); left > 0n; left--) assignUndo(m, T);
   const { clk, gas } = m.registers;
   assignFail(m, T);
   return { clk, gas, status: 0n };
