@@ -155,8 +155,8 @@ describe("CALLDATACOPY and CODECOPY", () => {
     // ranges have nothing against it
     expect(wild).toEqual([]);
     expect(violated).toEqual([]);
-    const begin = left.find(({ tag, fields }) => tag === "WRITE" && fields.i === 0n);
-    expect(begin).toMatchObject({ multiplicity: 1n, fields: { j: first } });
+    const begin = left.find(({ tag, fields }) => tag === "WRITE" && fields.j === first);
+    expect(begin).toMatchObject({ multiplicity: 1n, fields: { i: 0n } });
     expect(begin!.fields.shift! % FR_MODULUS).toBe(0n);
     // from there no write row leads anywhere: MEMORY has integers only
   });
