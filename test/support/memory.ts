@@ -6,7 +6,7 @@
 
 import fc from "fast-check";
 import { FR_MODULUS } from "../../src/formats/bn254.js";
-import { type Machine, messagesOf } from "../../src/rows/machine.js";
+import { type CellTag, type Machine, messagesOf } from "../../src/rows/machine.js";
 import type { RowTemplate } from "../../src/rows/row.js";
 import { halvesOf } from "../../src/rows/words.js";
 import { fieldsOf, type Message, message, received } from "../../src/verifier/bus.js";
@@ -70,9 +70,9 @@ export function outOfRange(template: RowTemplate, columns: readonly bigint[]): s
     .map(({ tag }) => tag);
 }
 
-/** The machine's live stack items and memory words, as sent. */
-export function liveWords(machine: Machine): Message[] {
-  return (["STACK", "MEMORY"] as const).flatMap((tag) => machine.live(tag).map(({ cell }) => message(tag, cell)));
+/** The machine's live cells, as sent: stack items and memory words unless told otherwise. */
+export function liveWords(machine: Machine, tags: readonly CellTag[] = ["STACK", "MEMORY"]): Message[] {
+  return tags.flatMap((tag) => machine.live(tag).map(({ cell }) => message(tag, cell)));
 }
 
 /** Messages of all rows of a machine. */
@@ -102,12 +102,20 @@ export function unmatched(messages: readonly Message[]): Unmatched[] {
     .map(({ message, multiplicity }) => ({ tag: message.tag, fields: fieldsOf(message), multiplicity }));
 }
 
-/** Does something on a machine and says which words, tokens but STATE and TXEND, are not accounted for by its rows. */
-export function unmatchedBy(machine: Machine, run: (machine: Machine) => void): Unmatched[] {
-  const before = liveWords(machine);
+/**
+ * Does something on a machine and says which words and tokens of memory are not accounted for by its rows; and which other
+ * cells, if asked.
+ */
+export function unmatchedBy(
+  machine: Machine,
+  run: (machine: Machine) => void,
+  others: readonly CellTag[] = [],
+): Unmatched[] {
+  const cells: readonly CellTag[] = ["STACK", "MEMORY", ...others];
+  const before = liveWords(machine, cells);
   run(machine);
-  const messages = [...before, ...messagesOfRows(machine), ...liveWords(machine).map(received)];
-  return unmatched(messages.filter(({ tag }) => ["STACK", "MEMORY", "EXPAND", "READ"].includes(tag)));
+  const messages = [...before, ...messagesOfRows(machine), ...liveWords(machine, cells).map(received)];
+  return unmatched(messages.filter(({ tag }) => [...cells, "EXPAND", "READ"].includes(tag)));
 }
 
 /** Gas of a memory of `words` words: C_mem of the Yellow Paper. */
