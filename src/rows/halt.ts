@@ -1,6 +1,6 @@
 /**
  * Exceptional halts (Yellow Paper 9.4.2): which of them a step is, and what their rows have in common. The rows are
- * `haltgas`, `haltcode`, `haltjump` and `haltmemory`; each shows one true reason, and all have the same effect.
+ * `haltgas`, `haltcode`, `haltjump`, `haltmemory` and `haltreturn`; each shows one true reason, all have the same effect.
  *
  * A step that is paid with more gas than there is needs no row of its own: its ordinary row leaves negative gas, and
  * `haltgas` takes that. Halts before a step are for what ordinary rows can't show.
@@ -17,9 +17,9 @@ import { MAX_WORDS, memoryCost } from "./memory.js";
 import { type Registers, stateOf } from "./row.js";
 
 /** Which row a halt needs. */
-export type Halt = "code" | "jump" | "memory" | "gas";
+export type Halt = "code" | "jump" | "memory" | "return" | "gas";
 
-const CLASS = { SSTORE: 0x55, JUMP: 0x56, JUMPI: 0x57, GAS: 0x5a } as const;
+const CLASS = { RETURNDATACOPY: 0x3e, SSTORE: 0x55, JUMP: 0x56, JUMPI: 0x57, GAS: 0x5a } as const;
 
 /** SSTORE needs more gas than this (EIP-2200). */
 export const SSTORE_FLOOR = 2300n;
@@ -110,6 +110,8 @@ export function haltOf(m: Machine, { code }: { readonly code: Code }): Halt | un
   switch (entry.class) {
     case CLASS.GAS:
       return gas < 2n ? "gas" : undefined;
+    case CLASS.RETURNDATACOPY:
+      return peekStack(m, 2) === 0n && peekStack(m, 3) === 0n ? undefined : "return";
     case CLASS.SSTORE:
       return gas <= SSTORE_FLOOR ? "gas" : undefined;
     case CLASS.JUMP:

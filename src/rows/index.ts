@@ -30,6 +30,7 @@ import { assignHaltcode, haltcode } from "./haltcode.js";
 import { assignHaltgas, haltgas } from "./haltgas.js";
 import { assignHaltjump, haltjump } from "./haltjump.js";
 import { assignHaltmemory, haltmemory } from "./haltmemory.js";
+import { assignHaltreturn, haltreturn } from "./haltreturn.js";
 import { assignIszero, iszero } from "./iszero.js";
 import { journalLength } from "./journal.js";
 import { assignJump, jump } from "./jump.js";
@@ -46,6 +47,7 @@ import { assignNot, not } from "./not.js";
 import { assignPop, pop } from "./pop.js";
 import { assignPush, push } from "./push.js";
 import { read } from "./read.js";
+import { assignReturndatacopy, returndatacopy } from "./returndatacopy.js";
 import { assignReturns, returns } from "./returns.js";
 import { assignRevert, revert } from "./revert.js";
 import type { RowTemplate } from "./row.js";
@@ -70,9 +72,9 @@ import { write } from "./write.js";
 // biome-ignore format: a list
 export const TEMPLATES: readonly RowTemplate[] = [
   add, addressmask, balance, bitwise, blockhash, calldataload, context, copydata, cutword, dup, env, eq, expand, extcodehash,
-  extcodesize, fail, gauge, haltcode, haltgas, haltjump, haltmemory, iszero, jump, jumpdest, jumpi, keccak, load, lt, memgas,
-  mload, mstore, not, pop, push, read, returns, revert, selfbalance, shiftword, sink, sinkjournal, sload, slt, sstore, stop,
-  swap, tload, tstore, txenv, undo, undoaccount, wide, write,
+  extcodesize, fail, gauge, haltcode, haltgas, haltjump, haltmemory, haltreturn, iszero, jump, jumpdest, jumpi, keccak,
+  load, lt, memgas, mload, mstore, not, pop, push, read, returndatacopy, returns, revert, selfbalance, shiftword, sink,
+  sinkjournal, sload, slt, sstore, stop, swap, tload, tstore, txenv, undo, undoaccount, wide, write,
 ];
 
 const BY_NAME = new Map(TEMPLATES.map((template) => [template.name, template]));
@@ -134,6 +136,7 @@ const STEPS: Readonly<Record<number, Assign<void>>> = {
   55: (m, { calldata }) => assignCopydata(m, calldata, false),
   57: (m, { code }) => assignCopydata(m, code.bytes, true),
   59: assignExtcodesize,
+  62: assignReturndatacopy,
   63: assignExtcodehash,
   64: (m, frame) => assignBlockhash(m, { number: wordOf(frame.env, 0x43), blockHash: (n) => frame.blockHash(n) }),
   71: assignSelfbalance,
@@ -174,6 +177,7 @@ const HALTS: Readonly<Record<NonNullable<ReturnType<typeof haltOf>>, (m: Machine
   code: assignHaltcode,
   jump: assignHaltjump,
   memory: assignHaltmemory,
+  return: assignHaltreturn,
   gas: assignHaltgas,
 };
 

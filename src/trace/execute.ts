@@ -169,24 +169,13 @@ export function expectProvable(step: Pick<TraceStep, "op" | "pc" | "stack">, tra
   const { op, stack } = step;
   const pops = UNSUPPORTED.get(op);
   // without its operands it halts, which can be proved
-  const refused = pops !== undefined && stack.length >= pops;
-  if (!refused && !(op === OP.RETURNDATACOPY && copiesReturnData(stack))) return;
-  throw new TraceError(
-    refused
-      ? "an opcode that cannot be proved yet"
-      : "a copy of return data, of which there is none: cannot be proved yet",
-    {
-      code: "TRACE_UNSUPPORTED_OPCODE",
-      where: describeStep(transaction, index, step),
-      expected: "a supported opcode",
-      got: mnemonic(op),
-    },
-  );
-}
-
-function copiesReturnData(stack: readonly bigint[]): boolean {
-  const length = stack.length;
-  return length >= 3 && (stack[length - 2] !== 0n || stack[length - 3] !== 0n);
+  if (pops === undefined || stack.length < pops) return;
+  throw new TraceError("an opcode that cannot be proved yet", {
+    code: "TRACE_UNSUPPORTED_OPCODE",
+    where: describeStep(transaction, index, step),
+    expected: "a supported opcode",
+    got: mnemonic(op),
+  });
 }
 
 type CustomOpcode = NonNullable<EVMOpts["customOpcodes"]>[number];

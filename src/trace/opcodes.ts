@@ -132,7 +132,7 @@ export function opcodeByte(name: string): number | undefined {
   return op !== undefined && mnemonic(op) === name ? op : undefined;
 }
 
-/** The supported opcodes by their byte. RETURNDATACOPY is one with nothing to copy. */
+/** The supported opcodes by their byte. */
 export const OPCODES: ReadonlyMap<number, Opcode> = (() => {
   const table = new Map<number, Opcode>();
   const add = (pops: number, pushes: number, ...ops: number[]) => {

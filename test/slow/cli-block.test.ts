@@ -563,7 +563,6 @@ describe("bad input is 2: one line, and nothing is written", () => {
       ["0 0 0 CREATE", "TRACE_UNSUPPORTED_OPCODE"],
       ["CALLER SELFDESTRUCT", "TRACE_UNSUPPORTED_OPCODE"],
       [`${huge} BLOBHASH`, "TRACE_UNSUPPORTED_OPCODE"],
-      [`${huge} 0 0 RETURNDATACOPY`, "TRACE_UNSUPPORTED_OPCODE"],
     ] as const) {
       await writeFile(here("s.json"), scenario(code));
       await expectRefused(["trace", "s.json", "-o", "t", "--snapshot", "x"], error, /^error: s\.json: transaction 0/);

@@ -199,6 +199,8 @@ export const HALTS: readonly Case[] = [
   { name: "a jump to the end", code: "3 JUMP" },
   { name: "a jump to 2^64 + a JUMPDEST", code: `JUMPDEST ${1n << 64n} JUMP` },
   { name: "a jump if, to no JUMPDEST", code: "1 0 JUMPI" },
+  { name: "RETURNDATACOPY from 1", code: "0 1 0 RETURNDATACOPY" },
+  { name: "RETURNDATACOPY of 2^128 bytes", code: `${1n << 128n} 0 0 RETURNDATACOPY` },
   { name: "INVALID", code: "1 INVALID" },
   { name: "no opcode", code: "1 .0x0c" },
   { name: "no opcode: EOF", code: ".0xef00" },

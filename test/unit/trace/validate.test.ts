@@ -229,8 +229,6 @@ describe("what cannot be proved yet", () => {
     ["0 0 0 0 CREATE2", "step 4 (CREATE2 at pc 4)"],
     ["CALLER SELFDESTRUCT", "step 1 (SELFDESTRUCT at pc 1)"],
     ["0 BLOBHASH", "step 1 (BLOBHASH at pc 1)"],
-    ["1 0 0 RETURNDATACOPY", "step 3 (RETURNDATACOPY at pc 4)"],
-    ["0 1 0 RETURNDATACOPY", "step 3 (RETURNDATACOPY at pc 4)"],
   ];
 
   it.each(refused)("%s", async (code, where) => {
