@@ -11,18 +11,18 @@ include "memory.circom";
 // The code id of calldata in LOAD: no code has it (65536 is the empty code, ids of others are below).
 function NO_CODE() { return 65537; }
 
-// Pops the destination, at depth d of the stack, and the size, at d + 2, whose upper half is 0, and begins and ends the WRITE
-// chain.
+// Pops the destination, at depth d of the stack, and the size, at d + 2, whose upper half is 0, and begins and ends the
+// WRITE chain.
 //
 // Span in memory.circom has start (the destination, or 0 without bytes), reach, and pad, in 0..31.
 //     start = 32*first + r           r in RANGE_5: where in word `first` the bytes begin
 //     count = reach - first          words to write, the last one up to its byte e = 32 - pad
-// so 32*count = r + size + pad. The chain goes from i = 0 to count by steps of 1, so count is a small integer (fewer rows are proven
-// than r has elements), and this is an equation of integers: size < 2^128 by whoever pushed it. With bytes count >= 1, and the
-// write rows take MEMORY(ctx, first + i), which are there only at integers 0..words - 1: so first = floor(start/32), reach =
-// ceil((start + size)/32) <= words, as Expansion wants it shown.
-// Without bytes reach, first and count are some x/32: count = 0 and the tokens cancel, or pad + r = 32, count = 1 and the row
-// would take a word at the fraction -r/32. And words, which is msize or reach, is msize: below it no EXPAND chain leads.
+// so 32*count = r + size + pad. The chain goes from i = 0 to count by steps of 1, so count is a small integer (fewer rows
+// are proven than the field has elements), and this is an equation of integers: size < 2^128 by whoever pushed it. With
+// bytes count >= 1, and the write rows take MEMORY(ctx, first + i), which are there only at integers 0..words - 1: so first
+// = floor(start/32), reach = ceil((start + size)/32) <= words, as Expansion wants it shown.
+// Without bytes reach, first and count are some x/32: count = 0 and the tokens cancel, or pad + r = 32, count = 1 and the
+// row would take a word at the fraction -r/32. And words, which is msize or reach, is msize: below it no EXPAND chain leads.
 // `end` of the chain's tokens is count, or anything if e = 32: see write.circom.
 template Destination(d) {
     signal input alpha;
@@ -74,12 +74,13 @@ template Destination(d) {
     y <== span.y + pointer.y + length.y + rest.y + begin.y - over.y;
 }
 
-// Pops the offset in a source of `length` bytes, at depth d of the stack, and begins and ends the LOAD chain: from min(offset,
-// length) on, n words with m bytes in the last one, 32*n = size + 32 - m, 32 - m in RANGE_5. The chain goes from i = 0 to n by
-// steps of 1: n is a small integer, and n = ceil(size/32). pWords = beta^5*n.
+// Pops the offset in a source of `length` bytes, at depth d of the stack, and begins and ends the LOAD chain: from
+// min(offset, length) on, n words with m bytes in the last one, 32*n = size + 32 - m, 32 - m in RANGE_5. The chain goes from
+// i = 0 to n by steps of 1: n is a small integer, and n = ceil(size/32). pWords = beta^5*n.
 //
-// inside, a boolean that the row constrains, 0 in padding: offset < length, shown by length - 1 - at < 2^32, where at = offsetLo +
-// 2^125*offsetHi < r - 2^32 is below 2^125 only if offsetHi = 0. Not inside: offsetHi != 0, or WIDE has offsetLo - length.
+// inside, a boolean that the row constrains, 0 in padding: offset < length, shown by length - 1 - at < 2^32, where at =
+// offsetLo + 2^125*offsetHi, below the field's order by more than 2^32, is below 2^125 only if offsetHi = 0. Not inside:
+// offsetHi != 0, or WIDE has offsetLo - length.
 // length < 2^25 by whoever vouches for it (CTX, CODEID), halves of the offset are below 2^128 by whoever pushed it.
 // source: powered ctx and code as in LOAD. `end` of the chain's tokens is n, or anything if m = 32: see load.circom.
 template Source(d) {

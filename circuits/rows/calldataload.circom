@@ -7,8 +7,9 @@
 // short: offsetHi = 0, CTX(ctx, 0x36) = len, the number of bytes, and WIDE for offsetLo - len. offsetLo < 2^128 by whoever
 // pushed it and len < 2^25 by the verifier, so that a difference below 2^128 in the field says offsetLo >= len;
 // neither: offsetHi != 0, which is beyond the end of any calldata.
-// The last two have the word 0. `at` = offsetLo + 2^125*offsetHi < r is below 2^125 only if offsetHi = 0: it is the offset if it
-// stands in CALLDATA. inside and short are booleans, and 0 in padding. len is free where it is not asked for.
+// The last two have the word 0. `at` = offsetLo + 2^125*offsetHi doesn't wrap, and is below 2^125 only if offsetHi = 0: it
+// is the offset if it stands in CALLDATA. inside and short are booleans, and 0 in padding. len is free where it is not asked
+// for.
 // (1 - inside)*word = 0 is an equation between polynomials in beta, which is drawn after the columns: both halves are 0.
 // hi, lo < 2^128 by the verifier.
 // Padding (act = 0): nothing is sent, received or asked.

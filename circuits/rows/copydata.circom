@@ -1,10 +1,10 @@
-// CALLDATACOPY in a root frame and CODECOPY (Yellow Paper H.2): pops a place in memory, an offset in calldata or code, a size,
-// and copies, zeros for what is beyond the source's end.
+// CALLDATACOPY in a root frame and CODECOPY (Yellow Paper H.2): pops a place in memory, an offset in calldata or code, a
+// size, and copies, zeros for what is beyond the source's end.
 //
-// Takes and gives STATE: pc + 1, sp - 3, msize' = words = max(msize, end of the destination), gas - 3 - 3*n - (what the growth
-// costs), n = ceil(size/32). Size 0 grows nothing, wherever the destination is. Asks CODE for class 0x37 or 0x39 (isCode), CTX for the
-// number of bytes: field 0x36 or 0x38, one less than the class. Receives STACK(ctx, sp - 1..3). Sends and receives the ends
-// of EXPAND (memory.circom), WRITE and LOAD (copy.circom); the code is that which runs.
+// Takes and gives STATE: pc + 1, sp - 3, msize' = words = max(msize, end of the destination), gas - 3 - 3*n - (what the
+// growth costs), n = ceil(size/32). Size 0 grows nothing, wherever the destination is. Asks CODE for class 0x37 or 0x39
+// (isCode), CTX for the number of bytes: field 0x36 or 0x38, one less than the class. Receives STACK(ctx, sp - 1..3). Sends
+// and receives the ends of EXPAND (memory.circom), WRITE and LOAD (copy.circom); the code is that which runs.
 // isCode is a boolean and 0 in padding: the class is that of one of the two, the tags are constants.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;

@@ -1,11 +1,12 @@
-// EXTCODECOPY (Yellow Paper H.2; EIP-2929): pops an address, a place in memory, an offset in the code of that account, a size,
-// and copies, zeros for what is beyond the code's end.
+// EXTCODECOPY (Yellow Paper H.2; EIP-2929): pops an address, a place in memory, an offset in the code of that account, a
+// size, and copies, zeros for what is beyond the code's end.
 //
-// Takes and gives STATE: pc + 1, sp - 4, msize' = words = max(msize, end of the destination), gas - 100, or - 2600 if the account is
-// cold, - 3*n - (what the growth costs), n = ceil(size/32). Size 0 grows nothing, wherever the destination is, but touches the
-// account. Asks CODE for class 0x3c. Receives STACK(ctx, sp - 1) = word, whose low 160 bits are the address; takes and gives
-// ACCOUNT of it; journals its warming if it is cold: see TouchAccount in account.circom. Asks CODEID(hash) for id and length of the
-// code. Receives STACK(ctx, sp - 2..4). Sends and receives the ends of EXPAND (memory.circom), WRITE and LOAD (copy.circom).
+// Takes and gives STATE: pc + 1, sp - 4, msize' = words = max(msize, end of the destination), gas - 100, or - 2600 if the
+// account is cold, - 3*n - (what the growth costs), n = ceil(size/32). Size 0 grows nothing, wherever the destination is,
+// but touches the account. Asks CODE for class 0x3c. Receives STACK(ctx, sp - 1) = word, whose low 160 bits are the address;
+// takes and gives ACCOUNT of it; journals its warming if it is cold: see TouchAccount in account.circom. Asks CODEID(hash)
+// for id and length of the code. Receives STACK(ctx, sp - 2..4). Sends and receives the ends of EXPAND (memory.circom),
+// WRITE and LOAD (copy.circom).
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;
 

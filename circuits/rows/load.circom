@@ -1,9 +1,9 @@
 // Loads one word of calldata or code: a link of the chain by which CALLDATACOPY, CODECOPY and EXTCODECOPY get their bytes.
 //
-// Receives LOAD(t, ctx, code, end, length, m; o, i), sends LOAD(t, ctx, code, end, length, m; o + 32, i + 1) and BUFFER(t, i) = the 32
-// bytes at offset o, zeros from `length` on; of the last word (i + 1 = end) the first m bytes only.
-// t is 16*clk of the row that moves the bytes. It sends the first LOAD (i = 0) and receives the last: so for each i below the
-// number of words there is one row, and for no other. If m = 32, `end` may be anything: CUT has no entry for it.
+// Receives LOAD(t, ctx, code, end, length, m; o, i), sends LOAD(t, ctx, code, end, length, m; o + 32, i + 1) and
+// BUFFER(t, i) = the 32 bytes at offset o, zeros from `length` on; of the last word (i + 1 = end) the first m bytes only.
+// t is 16*clk of the row that moves the bytes. It sends the first LOAD (i = 0) and receives the last: so for each i below
+// the number of words there is one row, and for no other. If m = 32, `end` may be anything: CUT has no entry for it.
 // The source is what exists: calldata of ctx (and code = NO_CODE), or the code (and ctx = 0, which is no frame).
 // isData: asks CALLDATA(ctx, o; word); isCode: asks CODEWORD(code, o; word). The verifier has these for o < length only, of
 // frames and codes that there are. Neither: the word is 0, and WIDE has o - length; o < 2^30 and length < 2^25 by the

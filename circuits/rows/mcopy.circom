@@ -1,10 +1,11 @@
 // MCOPY (EIP-5656): pops a place in memory to copy to, one to copy from, a size; reads all bytes before it writes any.
 //
-// Takes and gives STATE: pc + 1, sp - 3, msize' = words = max(msize, end of either place), gas - 3 - 3*n - (what the growth costs),
-// n = ceil(size/32). Size 0 grows nothing, wherever the places are. Asks CODE for class 0x5e. Receives STACK(ctx, sp - 1..3). Sends
-// and receives the ends of EXPAND, of READ with kind 1, whose rows send BUFFER (Reading in memory.circom: port 3), and of
-// WRITE (copy.circom: port 4).
-// words is msize or one of both ends. The chains show that it is not below either end, and not below msize: it is the maximum.
+// Takes and gives STATE: pc + 1, sp - 3, msize' = words = max(msize, end of either place), gas - 3 - 3*n - (what the growth
+// costs), n = ceil(size/32). Size 0 grows nothing, wherever the places are. Asks CODE for class 0x5e. Receives STACK(ctx, sp
+// - 1..3). Sends and receives the ends of EXPAND, of READ with kind 1, whose rows send BUFFER (Reading in memory.circom:
+// port 3), and of WRITE (copy.circom: port 4).
+// words is msize or one of both ends. The chains show that it is not below either end, and not below msize: it is the
+// maximum.
 // Without bytes both ends are 0 (copy.circom), and it is msize.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;

@@ -1,18 +1,20 @@
 // Writes one word of memory: a link of the chain by which a row stores the bytes that it moves (CALLDATACOPY, CODECOPY,
 // EXTCODECOPY, MCOPY) at any offset.
 //
-// Receives WRITE(t, ctx, r, end, e; j, i, carry), sends WRITE(t, ctx, r, end, e; j + 1, i + 1, rest). t is 16*clk of the row that
-// moves, which sends the first (i = 0, carry 0) and receives the last one, with i = the number of words written and carry 0:
-// so for each i below that there is one such row, and for no other. r (0..31) is where in word 0 the bytes begin, e (1..32)
-// how many bytes of the last word they reach; `end` is the number of words, or anything if e = 32.
+// Receives WRITE(t, ctx, r, end, e; j, i, carry), sends WRITE(t, ctx, r, end, e; j + 1, i + 1, rest). t is 16*clk of the row
+// that moves, which sends the first (i = 0, carry 0) and receives the last one, with i = the number of words written and
+// carry 0: so for each i below that there is one such row, and for no other. r (0..31) is where in word 0 the bytes begin, e
+// (1..32) how many bytes of the last word they reach; `end` is the number of words, or anything if e = 32.
 // If has, receives BUFFER(t, i) = the word hi, lo; else the word is 0. Every BUFFER(t, i) that was sent is received, and by
 // nobody but the row i of this chain; it can't receive one that wasn't: has is the choice of nobody.
-// r != 0: asks SHIFT(32 - r; word; head, tail), i.e. head = word >> 8r, tail = word << 8(32 - r); r = 0: head = word, tail = 0.
-// rest := tail. Receives MEMORY(ctx, j) = was at port 4, sends
-//     MEMORY(ctx, j) = carry + head + (the first r bytes of was, if i = 0) + (was but its first e bytes, if i + 1 = end, e != 32)
-// where CUT(r; was; top) and CUT(e; was; kept) are asked for in these cases only.
-// The sum is a word: carry (0 or the tail before) lies in the first r bytes, head in those behind; i = 0 has no carry; the bytes
-// of the last word from e on are 0 in carry + head, because the row that moves cuts its last BUFFER word and counts bytes.
+// r != 0: asks SHIFT(32 - r; word; head, tail), i.e. head = word >> 8r, tail = word << 8(32 - r); r = 0: head = word, tail =
+// 0. rest is tail. Receives MEMORY(ctx, j) = was at port 4, sends
+//     MEMORY(ctx, j) = carry + head + top + (was - kept)
+// If i = 0 and r != 0, top is the first r bytes of was: asks CUT(r; was; top); else it is 0. If i + 1 = end, kept is the
+// first e bytes of was: asks CUT(e; was; kept); else it is was.
+// The sum is a word: carry (0 or the tail before) lies in the first r bytes, head in those behind; i = 0 has no carry; the
+// bytes of the last word from e on are 0 in carry + head, because the row that moves cuts its last BUFFER word and counts
+// bytes.
 // r and e are numbers because of that row, and of the tables; if e = 32, CUT has no entry, so that the last row with
 // i + 1 = end, if there is one, could not be.
 // Multiplicities are booleans: has and act, those of SHIFT and CUT by IsZero, and 0 in padding.
