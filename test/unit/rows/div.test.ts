@@ -29,7 +29,8 @@ describe("DIV, MOD", () => {
       const { columns, what } = sample(a, n, isMod);
       expect(passes(circuit, div, columns, columns), what).toBe(true);
     };
-    for (const [i, a] of ARITH_WORDS.entries()) for (const n of ARITH_WORDS) divide(a, n, i % 2 === 0);
-    fc.assert(fc.property(numbers(), numbers(), fc.boolean(), divide), { numRuns: 200 });
+    for (const [i, a] of ARITH_WORDS.entries())
+      for (const [j, n] of ARITH_WORDS.entries()) divide(a, n, (i + j) % 2 === 0);
+    fc.assert(fc.property(numbers(), numbers(), fc.boolean(), divide), { numRuns: 100 });
   });
 });
