@@ -13,7 +13,7 @@ import { blockRows } from "../dist/block/assemble.js";
 import { layoutCost } from "../dist/block/costs.js";
 import { planChunks } from "../dist/block/plan.js";
 import { cachedCircuit } from "../dist/circuits/cache.js";
-import { columnsOf, rowNames } from "../dist/circuits/sources.js";
+import { columnsOf, rowNames, SHARED_CONSTRAINTS } from "../dist/circuits/sources.js";
 import { loadScenario, runScenario, SCENARIOS } from "../dist/trace/index.js";
 import { CONTRACT_SCENARIOS, contractScenario, tokenTransfers } from "./contracts/scenarios.mjs";
 
@@ -21,14 +21,13 @@ const FILE = fileURLToPath(new URL("../circuits/layouts.json", import.meta.url))
 const CACHE = fileURLToPath(new URL("../.cache", import.meta.url));
 const SECONDS = Number(process.argv[2] ?? 300);
 /** Rows of a domain that belong to no template: wires of the statement, powers of beta. */
-const SHARED = 24;
+const SHARED = 4 + SHARED_CONSTRAINTS;
 
 const names = rowNames();
-const constraintsOf = async (layout) => (await cachedCircuit(layout, CACHE)).r1cs.header.nConstraints;
 const weight = {};
 for (const row of names) {
-  const of = (count) => constraintsOf({ name: `${row}-${count}`, power: 16, rows: { [row]: count } });
-  weight[row] = ((await of(3)) - (await of(1))) / 2 + columnsOf(row).length;
+  const { r1cs } = await cachedCircuit({ name: `${row}-1`, power: 16, rows: { [row]: 1 } }, CACHE);
+  weight[row] = r1cs.header.nConstraints - SHARED_CONSTRAINTS + columnsOf(row).length;
 }
 
 /** @type {{ name: string, share: number, demand: Map<string, number> }[]} */

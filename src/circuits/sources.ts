@@ -139,3 +139,6 @@ ${bodies.join("\n")}
 component main { public [${["alpha", "beta", ...rows.map(({ row }) => row)].join(", ")}] } = Main();
 `;
 }
+
+/** Constraints that the rows of a chunk share: the powers of beta from its square on. */
+export const SHARED_CONSTRAINTS = 15;

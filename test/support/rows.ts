@@ -10,7 +10,7 @@ import { cachedCircuit } from "../../src/circuits/cache.js";
 import { checkWitness } from "../../src/circuits/check.js";
 import { SolverError } from "../../src/circuits/errors.js";
 import { planSolver, type SolverPlan, solve } from "../../src/circuits/solver.js";
-import { columnsOf } from "../../src/circuits/sources.js";
+import { columnsOf, SHARED_CONSTRAINTS } from "../../src/circuits/sources.js";
 import { FR_MODULUS, readBigintLE } from "../../src/formats/bn254.js";
 import type { R1cs } from "../../src/formats/r1cs.js";
 import { messagesOf } from "../../src/rows/machine.js";
@@ -28,16 +28,16 @@ export interface RowCircuit {
 
 const CACHE = join(ROOT, ".cache");
 
-/** The circuit of `count` rows of one template, compiled once for each state of the sources. */
-export async function rowCircuit(row: string, count = 1): Promise<RowCircuit> {
-  const { r1cs } = await cachedCircuit({ name: `${row}-${count}`, power: 16, rows: { [row]: count } }, CACHE);
+/** The circuit of one row of a template, compiled once for each state of the sources. */
+export async function rowCircuit(row: string): Promise<RowCircuit> {
+  const { r1cs } = await cachedCircuit({ name: `${row}-1`, power: 16, rows: { [row]: 1 } }, CACHE);
   return { r1cs, plan: planSolver(r1cs) };
 }
 
 /** Rows (constraints and committed columns) that one row of the template costs. */
 export async function rowCost(row: string): Promise<number> {
-  const [one, three] = [await rowCircuit(row, 1), await rowCircuit(row, 3)];
-  return (three.r1cs.header.nConstraints - one.r1cs.header.nConstraints) / 2 + columnsOf(row).length;
+  const { r1cs } = await rowCircuit(row);
+  return r1cs.header.nConstraints - SHARED_CONSTRAINTS + columnsOf(row).length;
 }
 
 const randomFr = (): bigint => {
