@@ -8,6 +8,7 @@
 import { assignFailure, assignStep, type Frame } from "../rows/index.js";
 import { cellKey, openCounters } from "../rows/journal.js";
 import { type CellTag, Machine, type Rows } from "../rows/machine.js";
+import { logDataKey } from "../rows/read.js";
 import { assignSink } from "../rows/sink.js";
 import { assignSinkjournal } from "../rows/sinkjournal.js";
 import type { Trace, TraceExecution, TraceStep } from "../trace/format.js";
@@ -422,7 +423,7 @@ class Builder {
     const words = (Number(log.length) + 31) >> 5;
     const data = new Uint8Array(32 * words);
     for (let i = 0; i < words; i++) {
-      const { hi, lo } = m.take("LOGDATA", cellKey.logdata(clk, BigInt(i)), log.t);
+      const { hi, lo } = m.take("LOGDATA", logDataKey(16n * clk, BigInt(i)), log.t);
       data.set(uintToBytes(joinHalves(hi, lo), 32), 32 * i);
     }
     const topics = [
