@@ -51,8 +51,8 @@ const METHOD_NOT_FOUND = new Set([-32601, -32004]);
 /** A failure that may be gone when asked again. */
 interface Failure {
   readonly error: RpcError;
-  /** Milliseconds to wait, if the node said so; `undefined` for the client's own choice, `false` not to ask again. */
-  readonly retry: number | undefined | false;
+  /** Whether to ask again, or after how many milliseconds, if the node said so. */
+  readonly retry: number | boolean;
 }
 
 /** One node. Holds no connection of its own: nothing to close. */
@@ -84,8 +84,9 @@ export class RpcClient {
     try {
       this.#headers = new Headers({ "content-type": "application/json" });
       if (username !== "" || password !== "") {
-        const basic = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-        this.#headers.set("authorization", `Basic ${btoa(basic)}`);
+        const [user, word] = [decodeURIComponent(username), decodeURIComponent(password)];
+        this.#headers.set("authorization", `Basic ${btoa(`${user}:${word}`)}`);
+        secrets.push(user, word);
       }
       for (const [name, value] of Object.entries(options.headers ?? {})) {
         this.#headers.set(name, value);
@@ -169,7 +170,7 @@ export class RpcClient {
       if (!("failure" in outcome)) return outcome.value;
       const { error, retry } = outcome.failure;
       if (retry === false || i >= retries) throw error;
-      await pause(Math.min(retry ?? FIRST_DELAY * 2 ** i, MAX_DELAY), signal);
+      await pause(Math.min(retry === true ? FIRST_DELAY * 2 ** i : retry, MAX_DELAY), signal);
     }
   }
 
@@ -191,17 +192,13 @@ export class RpcClient {
         redirect: "manual",
       });
       if (!response.ok) {
+        const { status } = response;
         const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-        const said = await response.text().catch(() => "");
-        return fail(
-          "RPC_HTTP",
-          response.status === 401 || response.status === 403 ? "the node does not allow it" : "the node refused",
-          {
-            expected: "HTTP status 200",
-            got: `HTTP status ${response.status}${said === "" ? "" : `, ${this.#quote(said)}`}`,
-          },
-          BUSY.has(response.status) && (seconds > 0 ? seconds * 1000 : undefined),
-        );
+        const said = await this.#text(response, where);
+        const got = `HTTP status ${status}${said === "" ? "" : `, ${this.#quote(said)}`}`;
+        if (status === 401 || status === 403) return fail("RPC_DENIED", "the node does not allow it", { got });
+        const retry = BUSY.has(status) && (seconds > 0 ? seconds * 1000 : true);
+        return fail("RPC_HTTP", "the node refused", { expected: "HTTP status 200", got }, retry);
       }
       text = await this.#text(response, where);
     } catch (cause) {
@@ -211,7 +208,7 @@ export class RpcClient {
         // asked again it would take as long again
         return fail("RPC_TIMEOUT", "no answer in time", { expected: `an answer within ${timeout / 1000} s` });
       }
-      return fail("RPC_CONNECTION", "the node cannot be reached", { got: this.#redacted(reasonOf(cause)) }, undefined);
+      return fail("RPC_CONNECTION", "the node cannot be reached", { got: this.#redacted(reasonOf(cause)) }, true);
     }
     try {
       return { value: JSON.parse(text) };
@@ -286,7 +283,7 @@ export class RpcClient {
     }
     return {
       error: new RpcError("the node answered with an error", { code: "RPC_REFUSED", where, got }),
-      retry: LIMIT_EXCEEDED.has(code as number) ? undefined : false,
+      retry: LIMIT_EXCEEDED.has(code as number),
     };
   }
 

@@ -14,7 +14,8 @@ import { ChunkproofError, type ErrorDetails } from "../verifier/errors.js";
  * | `RPC_URL`        | not an `http:` or `https:` URL, or a header that HTTP cannot carry                       |
  * | `RPC_CONNECTION` | the node cannot be reached, or the connection broke                                      |
  * | `RPC_TIMEOUT`    | no whole answer in time                                                                  |
- * | `RPC_HTTP`       | an HTTP status other than 2xx: no such page, not allowed, too many requests              |
+ * | `RPC_DENIED`     | HTTP status 401 or 403: a key is missing or wrong                                        |
+ * | `RPC_HTTP`       | another HTTP status that is not 2xx: no such page, too many requests                     |
  * | `RPC_MALFORMED`  | no answer of JSON-RPC, or one with a field missing or of another form                    |
  * | `RPC_TOO_LARGE`  | a longer answer than is read                                                             |
  * | `RPC_METHOD`     | the node does not have the method, or does not offer it                                  |
@@ -29,6 +30,7 @@ export type RpcErrorCode =
   | "RPC_URL"
   | "RPC_CONNECTION"
   | "RPC_TIMEOUT"
+  | "RPC_DENIED"
   | "RPC_HTTP"
   | "RPC_MALFORMED"
   | "RPC_TOO_LARGE"

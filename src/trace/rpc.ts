@@ -12,6 +12,7 @@
 import { checkHeader, type Header } from "../verifier/ethereum/header.js";
 import { orderedTrieRoot } from "../verifier/ethereum/trie.js";
 import { wordToHex } from "../verifier/ethereum/words.js";
+import { crossCheckTransaction, readStructLogs } from "./crosscheck.js";
 import { stateRootOf } from "./ethereumjs.js";
 import { type ExecutedBlock, executeBlock, traceOfBlock } from "./execute.js";
 import type { Trace } from "./format.js";
@@ -204,6 +205,24 @@ async function receiptsOf(
     if (Array.isArray(answer) && answer.length === hashes.length) return answer;
   }
   return undefined;
+}
+
+/**
+ * Compares the steps of a block with the node's own: its struct logs, one transaction after the other. Many providers refuse
+ * them; anvil has them with `--steps-tracing`.
+ *
+ * @throws CrossCheckError `CROSSCHECK_MISMATCH` with the first step that is different; RpcError
+ */
+export async function crossCheckWithNode(
+  options: RpcOptions,
+  { trace, transactionHashes }: Pick<RpcTrace, "trace" | "transactionHashes">,
+): Promise<void> {
+  const client = new RpcClient(options);
+  const settings = { enableMemory: false, disableStorage: true, enableReturnData: false };
+  for (const [i, hash] of transactionHashes.entries()) {
+    const [log] = readStructLogs(await client.call("debug_traceTransaction", hash, settings));
+    crossCheckTransaction(trace.executions[i]!, i, log!);
+  }
 }
 
 /**
