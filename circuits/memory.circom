@@ -45,8 +45,8 @@ template Expansion() {
     y <== before.y + after.y + begin.y - end.y;
 }
 
-// What MLOAD and MSTORE have in common: pops the offset 32*i (halves 0 and 32*i) at port 1, and grows the memory to i + 1
-// words. pIndex = beta^4*i. The row takes MEMORY(ctx, i) later than port 0, with multiplicity act.
+// What MLOAD and MSTORE at multiples of 32 have in common: pops the offset 32*i (halves 0 and 32*i) at port 1, and grows the
+// memory to i + 1 words. pIndex = beta^4*i. The row takes MEMORY(ctx, i) later than port 0, with multiplicity act.
 //
 // That live word shows i < words: there are no others. So words is max(msize, i + 1), and an offset that is no multiple of
 // 32, whose i = offset/32 in the field is no integer below 2^20, finds no word.
@@ -59,8 +59,31 @@ template Aligned() {
     signal output pIndex, pWords, pCost;
     signal output y;
 
+    component any = Unaligned();
+    any.alpha <== alpha; any.b <== b; any.act <== act; any.clk <== clk;
+    any.pCtx <== pCtx; any.pSp <== pSp; any.pMsize <== pMsize;
+    any.msize <== msize; any.i <== i; any.r <== 0; any.offsetOld <== offsetOld; any.offsetHigh <== offsetHigh;
+    any.reach <== i + 1; any.words <== words; any.cost0 <== cost0; any.cost1 <== cost1;
+    pIndex <== any.pIndex;
+    pWords <== any.pWords;
+    pCost <== any.pCost;
+    y <== any.y;
+}
+
+// Pops the offset 32*i + r (its upper half is 0) at port 1, and grows the memory to `reach` words. pIndex = beta^4*i. The row
+// takes the words of memory up to reach - 1 later than port 0, with multiplicity act: they show that i is an integer and
+// words >= reach. That r is what 32 leaves of the offset is for the row to show.
+template Unaligned() {
+    signal input alpha;
+    signal input b[17];
+    signal input act, clk;
+    signal input pCtx, pSp, pMsize;
+    signal input msize, i, r, offsetOld, offsetHigh, reach, words, cost0, cost1;
+    signal output pIndex, pWords, pCost;
+    signal output y;
+
     pIndex <== b[4] * i;
-    signal pOffset <== 32 * b[7] * i;
+    signal pOffset <== b[7] * (32 * i + r);
 
     component offset = Take(STACK());
     offset.alpha <== alpha; offset.b <== b; offset.act <== act; offset.tOld <== offsetOld; offset.now <== 16 * clk + 1;
@@ -70,12 +93,64 @@ template Aligned() {
     component memory = Expansion();
     memory.alpha <== alpha; memory.b <== b; memory.act <== act; memory.clk <== clk;
     memory.pCtx <== pCtx; memory.pMsize <== pMsize;
-    memory.msize <== msize; memory.reach <== i + 1; memory.words <== words; memory.cost0 <== cost0;
+    memory.msize <== msize; memory.reach <== reach; memory.words <== words; memory.cost0 <== cost0;
     memory.cost1 <== cost1;
     pWords <== memory.pWords;
     pCost <== memory.pCost;
 
     y <== offset.y + memory.y;
+}
+
+// Takes a word of memory and gives what it is afterwards, both at port 1. `at` is its ctx and index, powered; before and after
+// are beta^6*hi + beta^7*lo.
+template Rewrite() {
+    signal input alpha;
+    signal input b[17];
+    signal input act, clk, at, before, after, tOld, high;
+    signal output y;
+    component old = Take(MEMORY());
+    old.alpha <== alpha; old.b <== b; old.act <== act; old.cell <== at + before; old.tOld <== tOld;
+    old.now <== 16 * clk + 1; old.high <== high;
+    component new = Give(MEMORY());
+    new.alpha <== alpha; new.b <== b; new.act <== act; new.cell <== at + after; new.now <== 16 * clk + 1;
+    y <== old.y + new.y;
+}
+
+// Asks CUT(m) of a word, powered: `word` is beta^6*hi + beta^7*lo, pTop the same of its first bytes.
+template CutOff() {
+    signal input alpha;
+    signal input b[17];
+    signal input act, m, word, topHi, topLo;
+    signal output pTop;
+    signal output y;
+    component top = Word();
+    top.b <== b; top.hi <== topHi; top.lo <== topLo;
+    pTop <== top.w;
+    signal pCut <== b[5] * top.w;
+    component asked = Ask(CUT());
+    asked.alpha <== alpha; asked.b <== b; asked.act <== act; asked.entry <== m + word + pCut;
+    y <== asked.y;
+}
+
+// Asks SHIFT(m) of a word. pWord = beta^6*hi + beta^7*lo.
+template Shifted() {
+    signal input alpha;
+    signal input b[17];
+    signal input act, m, hi, lo, headHi, headLo, tailHi, tailLo;
+    signal output pWord;
+    signal output y;
+
+    component word = Word();
+    word.b <== b; word.hi <== hi; word.lo <== lo;
+    pWord <== word.w;
+    signal pHeadHi <== b[11] * headHi;
+    signal pHeadLo <== b[12] * headLo;
+    signal pTailHi <== b[13] * tailHi;
+    signal pTailLo <== b[14] * tailLo;
+    component asked = Ask(SHIFT());
+    asked.alpha <== alpha; asked.b <== b; asked.act <== act;
+    asked.entry <== m + pWord + pHeadHi + pHeadLo + pTailHi + pTailLo;
+    y <== asked.y;
 }
 
 // Where the bytes of an operation lie: `size` of them from an offset on. `some` = (size != 0). Without bytes the offset is

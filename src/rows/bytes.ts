@@ -7,7 +7,7 @@
 import { type Message, message } from "../verifier/bus.js";
 import { FR_MODULUS } from "../verifier/fq2.js";
 import { type Columns, inRange, inRange128, type RowTemplate } from "./row.js";
-import { HALF, LIMBS, limbColumns, limbsIn, limbsOf } from "./words.js";
+import { HALF, type Halves, halvesOf, LIMBS, limbColumns, limbsIn, limbsOf } from "./words.js";
 
 const HALF_LIMBS = LIMBS / 2;
 
@@ -77,4 +77,16 @@ export function ofWords(requests: Iterable<Request>): readonly { m: bigint; hi: 
   return [...requests]
     .map(({ coordinates, count }) => ({ m: coordinates[0]!, hi: coordinates[6]!, lo: coordinates[7]!, count }))
     .filter(({ m, hi, lo }) => m >= 1n && m <= 31n && [hi, lo].every((half) => half >= 0n && half < HALF));
+}
+
+/** The first `bytes` bytes of a word, 0 to 32, as a number: what SHIFT has as head. */
+export const headOf = (word: bigint, bytes: bigint): Halves => halvesOf(word >> (8n * (32n - bytes)));
+
+/** A word moved up by `bytes` bytes, 0 to 32: what SHIFT has as tail. */
+export const tailOf = (word: bigint, bytes: bigint): Halves => halvesOf(BigInt.asUintN(256, word << (8n * bytes)));
+
+/** The first `bytes` bytes of a word, 0 to 32, in their place: what CUT has. */
+export function topOf(word: bigint, bytes: bigint): Halves {
+  const rest = 8n * (32n - bytes);
+  return halvesOf((word >> rest) << rest);
 }

@@ -8,8 +8,9 @@
 import { type Message, message, received } from "../verifier/bus.js";
 import { RowError } from "./errors.js";
 import { expand } from "./expand.js";
-import type { Machine } from "./machine.js";
+import type { Machine, Taken } from "./machine.js";
 import { type Columns, inRange, inRange32, isZero, type Registers, take } from "./row.js";
+import type { Halves } from "./words.js";
 
 /** No memory has as many words: its gas would be 2^31 and more. */
 export const MAX_WORDS = 1n << 20n;
@@ -44,9 +45,33 @@ type Aligned = Growth & Columns<"i" | "offsetOld" | "offsetHigh">;
 
 /** `Aligned` of `memory.circom`. */
 export function aligned(c: Registers & Aligned, act: bigint): Message[] {
-  const { clk, ctx, sp, i, offsetOld, offsetHigh } = c;
-  const offset = { t: offsetOld, ctx, index: sp - 1n, hi: 0n, lo: 32n * i };
+  return unaligned({ ...c, r: 0n }, act);
+}
+
+/** Columns of `Unaligned`. */
+export const UNALIGNED = ["i", "r", "offsetOld", "offsetHigh", "words", "cost0", "cost1"] as const;
+
+/** `Unaligned` of `memory.circom`. */
+export function unaligned(c: Registers & Columns<(typeof UNALIGNED)[number]>, act: bigint): Message[] {
+  const { clk, ctx, sp, i, r, offsetOld, offsetHigh } = c;
+  const offset = { t: offsetOld, ctx, index: sp - 1n, hi: 0n, lo: 32n * i + r };
   return [...take("STACK", offset, act, 16n * clk + 1n, offsetHigh), ...expansion(c, c, act)];
+}
+
+/** `Rewrite` of `memory.circom`. */
+export function rewrite(
+  { clk, ctx }: Registers,
+  index: bigint,
+  { before, after }: { readonly before: Halves; readonly after: Halves },
+  { tOld, high }: Taken,
+  act: bigint,
+): Message[] {
+  const now = 16n * clk + 1n;
+  const [was, is] = [
+    { ctx, index, hi: before.hi, lo: before.lo },
+    { ctx, index, hi: after.hi, lo: after.lo },
+  ];
+  return [...take("MEMORY", { ...was, t: tOld }, act, now, high), message("MEMORY", { ...is, t: now }, act)];
 }
 
 /** Columns of `Operands`. */
@@ -148,6 +173,37 @@ export function assignAligned(m: Machine): Aligned {
   const { tOld: offsetOld, high: offsetHigh, value } = m.takeStack(1);
   const i = alignedIndex(m, value);
   return { i, offsetOld, offsetHigh, ...grow(m, i + 1n) };
+}
+
+/** The word on top of the stack. @throws RowError `CELL_MISSING` */
+export function topOfStack(m: Machine): bigint {
+  const { ctx, sp } = m.registers;
+  const { hi, lo } = m.peek("STACK", `${ctx}:${sp - 1n}`);
+  return (hi << 128n) + lo;
+}
+
+/**
+ * Takes the offset on top of the stack and grows the memory to the end of `bytes` bytes there.
+ *
+ * @throws RowError `MEMORY_SIZE`
+ */
+export function assignUnaligned(m: Machine, bytes: bigint): Columns<(typeof UNALIGNED)[number]> {
+  const { tOld: offsetOld, high: offsetHigh, value } = m.takeStack(1);
+  return { i: value / 32n, r: value % 32n, offsetOld, offsetHigh, ...grow(m, reachOf(value, bytes)) };
+}
+
+/** As {@link assignUnaligned} for 32 bytes in two words. @throws RowError `MEMORY_ALIGNMENT`, `MEMORY_SIZE` */
+export function assignTwoWords(m: Machine): Columns<(typeof UNALIGNED)[number]> {
+  const access = assignUnaligned(m, 32n);
+  if (access.r === 0n) {
+    throw new RowError("a multiple of 32 has a row of its own", {
+      code: "MEMORY_ALIGNMENT",
+      where: `frame ${m.registers.ctx}, clk ${m.registers.clk}`,
+      expected: "no multiple of 32",
+      got: `${32n * access.i}`,
+    });
+  }
+  return access;
 }
 
 /** Index of the word at an offset. @throws RowError `MEMORY_ALIGNMENT` */

@@ -5,11 +5,12 @@
  */
 
 import { message, received } from "../verifier/bus.js";
-import { uintToBytes } from "../verifier/ethereum/words.js";
+import { joinHalves, uintToBytes } from "../verifier/ethereum/words.js";
+import { headOf, tailOf, topOf } from "./bytes.js";
 import type { Machine } from "./machine.js";
 import { READ_KIND, type ReadKind, reachOf } from "./memory.js";
 import { give, isZero, rowTemplate, take } from "./row.js";
-import { halvesOf } from "./words.js";
+import { type Halves, halvesOf } from "./words.js";
 
 /** Kind of CLAIMWORD whose bytes are hashed by keccak-256. */
 export const KECCAK = 1n;
@@ -51,6 +52,8 @@ export const read = rowTemplate({
 /** Key of LOGDATA in the machine: word `i` of what the log at `t` = 16·clk has. */
 export const logDataKey = (t: bigint, i: bigint): string => `${t}:${i}`;
 
+const NOTHING: Halves = { hi: 0n, lo: 0n };
+
 /** What a chain read: the columns of `Reading`, and the bytes. */
 export interface Bytes {
   readonly first: bigint;
@@ -80,44 +83,28 @@ export function assignRead(m: Machine, kind: ReadKind, offset: bigint, size: big
   };
   const data = new Uint8Array(Number(32n * n));
   let k = offset / 32n;
-  let carry = 0n;
+  let carry: Halves = NOTHING;
   for (let i = r === 32n ? 0n : -1n; i < n; i++) {
     const has = k < reach;
-    const { value, tOld, high } = has ? takeWord(m, k, now) : { value: 0n, tOld: t, high: 0n };
+    const word = has ? m.take("MEMORY", `${ctx}:${k}`, now) : { ...NOTHING, tOld: t, high: 0n };
+    const value = joinHalves(word.hi, word.lo);
     if (has) m.giveMemory(k, value, { port: 3n });
-    const head = value >> (8n * (32n - r));
-    const tail = BigInt.asUintN(256, value << (8n * r));
-    const raw = carry + head;
+    const [head, tail] = [headOf(value, r), tailOf(value, r)];
+    const raw = joinHalves(carry.hi + head.hi, carry.lo + head.lo);
     const isLast = i + 1n === n;
-    const rest = 8n * (32n - last);
-    const out = isLast ? (raw >> rest) << rest : raw;
+    const out = isLast ? topOf(raw, last) : halvesOf(raw);
     m.emit(read, {
-      ...{ ...token, k, i },
-      ...halves("carry", carry),
-      ...{ ...halvesOf(value), wordOld: tOld, wordHigh: high, has: has ? 1n : 0n },
-      ...halves("head", head),
-      ...halves("tail", tail),
-      ...halves("out", out),
+      ...{ ...token, k, i, carryHi: carry.hi, carryLo: carry.lo },
+      ...{ hi: word.hi, lo: word.lo, wordOld: word.tOld, wordHigh: word.high, has: has ? 1n : 0n },
+      ...{ headHi: head.hi, headLo: head.lo, tailHi: tail.hi, tailLo: tail.lo, outHi: out.hi, outLo: out.lo },
       ...flags,
     });
     if (i >= 0n) {
-      data.set(uintToBytes(out, 32), Number(32n * i));
-      if (kind === READ_KIND.LOGDATA) m.give("LOGDATA", logDataKey(t, i), { i, ...halvesOf(out) }, t);
+      data.set(uintToBytes(joinHalves(out.hi, out.lo), 32), Number(32n * i));
+      if (kind === READ_KIND.LOGDATA) m.give("LOGDATA", logDataKey(t, i), { i, ...out }, t);
     }
     if (has) k++;
-    carry = isLast ? 0n : tail;
+    carry = isLast ? NOTHING : tail;
   }
   return { first, n, data: data.subarray(0, Number(size)) };
-}
-
-/** Takes a word of the running frame's memory. */
-function takeWord(m: Machine, k: bigint, now: bigint): { value: bigint; tOld: bigint; high: bigint } {
-  const { hi, lo, tOld, high } = m.take("MEMORY", `${m.registers.ctx}:${k}`, now);
-  return { value: (hi << 128n) + lo, tOld, high };
-}
-
-/** The halves of a word as columns of one name. */
-function halves<const N extends string>(name: N, word: bigint): Record<`${N}Hi` | `${N}Lo`, bigint> {
-  const { hi, lo } = halvesOf(word);
-  return { [`${name}Hi`]: hi, [`${name}Lo`]: lo } as Record<`${N}Hi` | `${N}Lo`, bigint>;
 }
