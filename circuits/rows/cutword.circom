@@ -1,11 +1,11 @@
 // Provider of CUT: the first m bytes of a word, 1 <= m <= 31, where they are; the others 0.
 //
-// Receives CUT(m; hi, lo; top) with the free multiplicity mult, which is 0 unless m != 0 (act = 1); everything else is true whatever mult
-// is, so that whatever is received is true.
-// m = 16*w + v, v < 16, P = 256^v of POW2 (see Bytes). The half that is cut is x = hi if w = 0, lo if w = 1. With x*P = 2^128*head
-// + rest (see Split), kept*P = 2^128*head: in the field P has an inverse, and so does among integers that which divides 2^128:
-// kept = head*(2^128/P), the first v bytes of x in their place. The word's first m bytes are kept and 0 if w = 0, hi and kept if
-// w = 1.
+// Receives CUT(m; hi, lo; top) with the free multiplicity mult, which is 0 unless m != 0 (act = 1); everything else is
+// true whatever mult is, so that whatever is received is true.
+// m = 16*w + v, v < 16, P = 256^v of POW2 (see Bytes). The half that is cut is x = hi if w = 0, lo if w = 1. With x*P =
+// 2^128*head + rest (see Split), kept*P = 2^128*head: in the field P has an inverse, and so does among integers that
+// which divides 2^128: kept = head*(2^128/P), the first v bytes of x in their place. The word's first m bytes are kept
+// and 0 if w = 0, hi and kept if w = 1.
 // hi, lo < 2^128 by whoever asks: for other halves, which no row sends, nothing is promised.
 // It asks ranges and powers only, which the verifier provides: no circle of lookups.
 // Padding (m = 0): nothing is received, ranges are asked of what the columns hold.

@@ -1,12 +1,12 @@
 // KECCAK256 (Yellow Paper H.2): pops offset and size, and pushes the hash of these bytes of memory.
 //
-// Takes and gives STATE: pc + 1, sp - 1, msize' = words = max(msize, reach), gas - 30 - 6*n - (what the growth costs), n =
-// ceil(size/32). Asks CODE for class 0x20. Receives STACK(ctx, sp - 1) = offset and STACK(ctx, sp - 2) = size, sends
-// STACK(ctx, sp - 2) = the hash. Growth: Expansion in memory.circom (EXPAND at port 0, MEMGAS twice); words >= reach because read
-// rows take the words up to there.
-// The bytes: a chain READ of kind 2, see Reading, whose rows receive them as CLAIMWORD(t, i), t = 16*clk. This row receives the
-// head of the claim, CLAIM(t, size; hash, keccak-256). The verifier sends the head and its ceil(size/32) words, the last one
-// padded with zeros, and computes the hash from them: hi, lo < 2^128 by it.
+// Takes and gives STATE: pc + 1, sp - 1, msize' = words = max(msize, reach), gas - 30 - 6*n - (what the growth costs), n
+// = ceil(size/32). Asks CODE for class 0x20. Receives STACK(ctx, sp - 1) = offset and STACK(ctx, sp - 2) = size, sends
+// STACK(ctx, sp - 2) = the hash. Growth: Expansion in memory.circom (EXPAND at port 0, MEMGAS twice); words >= reach
+// because read rows take the words up to there.
+// The bytes: a chain READ of kind 2, see Reading, whose rows receive them as CLAIMWORD(t, i), t = 16*clk. This row
+// receives the head of the claim, CLAIM(t, size; hash, keccak-256). The verifier sends the head and its ceil(size/32)
+// words, the last one padded with zeros, and computes the hash from them: hi, lo < 2^128 by it.
 // Without bytes the offset is irrelevant, n = 0, and there is no chain; the claim's length is 0.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;

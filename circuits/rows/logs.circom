@@ -1,17 +1,17 @@
-// LOG0 to LOG4 (Yellow Paper H.2): pops offset, size and 0 to 4 topics, and logs these bytes of memory. (`log` is a word of
-// circom's own.)
+// LOG0 to LOG4 (Yellow Paper H.2): pops offset, size and 0 to 4 topics, and logs these bytes of memory. (`log` is a word
+// of circom's own.)
 //
-// Takes and gives STATE: pc + 1, sp - 2 - topics, msize' = words = max(msize, reach), gas - 375 - 375*topics - 8*size - (what the
-// growth costs). Asks CODE for class 0xa0, n = topics: of the flags is0 to is4 one is 1, or none in padding; they add up to act.
-// Receives STACK(ctx, sp - 1) = offset, STACK(ctx, sp - 2) = size, and from sp - 3 on as many topics as there are; the others
-// are 0. Growth: Expansion in memory.circom (EXPAND at port 0, MEMGAS twice); words >= reach because read rows take the words up
-// to there.
-// The bytes: a chain READ of kind 3, see Reading, whose rows send them as LOGDATA(t, i), t = 16*clk.
-// Asks CTX for the transaction T and for the account. Receives LOGS(T; n) and sends LOGS(T; n + 1): n is the log's number.
-// Sends LOG(T, n; account, topics, size) at t = 16*clk + 2, for the verifier unless it is undone; and for that receives JRN(T; j),
-// sends JRN(T; j + 1) and JOURNAL(T, j, space 5; n, when LOG was sent).
-// Topics, offset, size are bounded by whoever pushed them, T and account by the provider of CTX. size < 2^25 because the words
-// of memory up to reach are there.
+// Takes and gives STATE: pc + 1, sp - 2 - topics, msize' = words = max(msize, reach), gas - 375 - 375*topics - 8*size -
+// (what the growth costs). Asks CODE for class 0xa0, n = topics: of the flags isLog0 to isLog4 one is 1, or none in
+// padding; they add up to act. Receives STACK(ctx, sp - 1) = offset, STACK(ctx, sp - 2) = size, and from sp - 3 on as
+// many topics as there are; the others are 0. Growth: Expansion in memory.circom (EXPAND at port 0, MEMGAS twice); words
+// >= reach because read rows take the words up to there.
+// The bytes: a chain READ of kind 3, see Reading, whose rows send them as LOGDATA(t, i), t = 16*clk. Asks CTX for the
+// transaction T and for the account. Receives LOGS(T; n) and sends LOGS(T; n + 1): n is the log's number. Sends LOG(T, n;
+// account, topics, size) at t = 16*clk + 2, for the verifier unless it is undone; and for that receives JRN(T; j), sends
+// JRN(T; j + 1) and JOURNAL(T, j, space 5; n, when LOG was sent).
+// Topics, offset, size are bounded by whoever pushed them, T and account by the provider of CTX. size < 2^25 because the
+// words of memory up to reach are there.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;
 
@@ -29,14 +29,15 @@ template Logs() {
     signal input reach, words, cost0, cost1;
     signal input first, count;
     signal input T, addressHi, addressLo, n, nOld, nHigh, j, jOld, jHigh;
-    signal input is0, is1, is2, is3, is4;
+    signal input isLog0, isLog1, isLog2, isLog3, isLog4;
     signal output y;
 
-    signal act <== is0 + is1 + is2 + is3 + is4;
-    signal topics <== is1 + 2 * is2 + 3 * is3 + 4 * is4;
+    signal act <== isLog0 + isLog1 + isLog2 + isLog3 + isLog4;
+    signal topics <== isLog1 + 2 * isLog2 + 3 * isLog3 + 4 * isLog4;
     component flags[6];
     for (var f = 0; f < 6; f++) flags[f] = Boolean();
-    flags[0].bit <== is0; flags[1].bit <== is1; flags[2].bit <== is2; flags[3].bit <== is3; flags[4].bit <== is4;
+    flags[0].bit <== isLog0; flags[1].bit <== isLog1; flags[2].bit <== isLog2; flags[3].bit <== isLog3;
+    flags[4].bit <== isLog4;
     flags[5].bit <== act;
 
     component r = Registers();
@@ -54,19 +55,19 @@ template Logs() {
     popped.offsetHigh <== offsetHigh;
     popped.size <== size; popped.sizeOld <== sizeOld; popped.sizeHigh <== sizeHigh;
     component topic1 = Topic(3);
-    topic1.alpha <== alpha; topic1.b <== b; topic1.there <== act - is0; topic1.clk <== clk;
+    topic1.alpha <== alpha; topic1.b <== b; topic1.there <== act - isLog0; topic1.clk <== clk;
     topic1.pCtx <== r.pCtx; topic1.pSp <== r.pSp;
     topic1.hi <== topic1Hi; topic1.lo <== topic1Lo; topic1.tOld <== topic1Old; topic1.high <== topic1High;
     component topic2 = Topic(4);
-    topic2.alpha <== alpha; topic2.b <== b; topic2.there <== is2 + is3 + is4; topic2.clk <== clk;
+    topic2.alpha <== alpha; topic2.b <== b; topic2.there <== isLog2 + isLog3 + isLog4; topic2.clk <== clk;
     topic2.pCtx <== r.pCtx; topic2.pSp <== r.pSp;
     topic2.hi <== topic2Hi; topic2.lo <== topic2Lo; topic2.tOld <== topic2Old; topic2.high <== topic2High;
     component topic3 = Topic(5);
-    topic3.alpha <== alpha; topic3.b <== b; topic3.there <== is3 + is4; topic3.clk <== clk;
+    topic3.alpha <== alpha; topic3.b <== b; topic3.there <== isLog3 + isLog4; topic3.clk <== clk;
     topic3.pCtx <== r.pCtx; topic3.pSp <== r.pSp;
     topic3.hi <== topic3Hi; topic3.lo <== topic3Lo; topic3.tOld <== topic3Old; topic3.high <== topic3High;
     component topic4 = Topic(6);
-    topic4.alpha <== alpha; topic4.b <== b; topic4.there <== is4; topic4.clk <== clk;
+    topic4.alpha <== alpha; topic4.b <== b; topic4.there <== isLog4; topic4.clk <== clk;
     topic4.pCtx <== r.pCtx; topic4.pSp <== r.pSp;
     topic4.hi <== topic4Hi; topic4.lo <== topic4Lo; topic4.tOld <== topic4Old; topic4.high <== topic4High;
 

@@ -1,15 +1,15 @@
 // MSTORE8 (Yellow Paper H.2): pops the offset, then a word, and writes its lowest byte there.
 //
-// Takes and gives STATE: pc + 1, sp - 2, msize' = words = max(msize, i + 1), gas - 3 - (what the growth costs). Asks CODE for
-// class 0x53. Receives STACK(ctx, sp - 1) = 32*i + r and STACK(ctx, sp - 2) = the value, whose byte is shown by RANGE_8 of byte and
-// WIDE of (lo - byte)/256: lo = 256*rest + byte with rest < 2^128 are integers below 2^136. Receives MEMORY(ctx, i) = was and sends
-// it with byte in the place of its byte r: top + byte*256^(31 - r) + was - kept, where top is the first r bytes of was (of
-// CUT(r), or 0 if r = 0) and kept its first r + 1 bytes (of CUT(r + 1), or was if r = 31). Growth: Expansion in memory.circom
-// (EXPAND at port 0, MEMGAS twice).
-// POW2(248 - 8*r), which is 256^(31 - r), is below 2^256, so that r <= 31; CUT has 1 <= r if r isn't 0. The live word shows that i
-// is an integer, 0 <= i < words: so words >= i + 1, i and r are what the offset says.
-// Words are bounded by whoever wrote or pushed them, tops by their provider; what is sent is the sum of three words without
-// a byte in common.
+// Takes and gives STATE: pc + 1, sp - 2, msize' = words = max(msize, i + 1), gas - 3 - (what the growth costs). Asks CODE
+// for class 0x53. Receives STACK(ctx, sp - 1) = 32*i + r and STACK(ctx, sp - 2) = the value, whose byte is shown by
+// RANGE_8 of byte and WIDE of (lo - byte)/256: lo = 256*rest + byte with rest < 2^128 are integers below 2^136. Receives
+// MEMORY(ctx, i) = was and sends it with byte in the place of its byte r: top + byte*256^(31 - r) + was - kept, where top
+// is the first r bytes of was (of CUT(r), or 0 if r = 0) and kept its first r + 1 bytes (of CUT(r + 1), or was if r =
+// 31). Growth: Expansion in memory.circom (EXPAND at port 0, MEMGAS twice).
+// POW2(248 - 8*r), which is 256^(31 - r), is below 2^256, so that r <= 31; CUT has 1 <= r if r isn't 0. The live word
+// shows that i is an integer, 0 <= i < words: so words >= i + 1, i and r are what the offset says.
+// Words are bounded by whoever wrote or pushed them, tops by their provider; what is sent is the sum of three words
+// without a byte in common.
 // Multiplicities: those of CUT by IsZero, 0 in padding.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;
@@ -81,7 +81,8 @@ template Mstore8() {
     signal placed <== byte * power.w;
 
     component changed = Rewrite();
-    changed.alpha <== alpha; changed.b <== b; changed.act <== act; changed.clk <== clk; changed.at <== s.pCtx + at.pIndex;
+    changed.alpha <== alpha; changed.b <== b; changed.act <== act; changed.clk <== clk;
+    changed.at <== s.pCtx + at.pIndex;
     changed.before <== was.w; changed.after <== top.pTop + placed + was.w - kept.pTop; changed.tOld <== wordOld;
     changed.high <== wordHigh;
 

@@ -1,13 +1,13 @@
-// MSTORE (Yellow Paper H.2) at an offset that is no multiple of 32: pops the offset, then a word, and writes its 32 bytes from
-// there on, into two words.
+// MSTORE (Yellow Paper H.2) at an offset that is no multiple of 32: pops the offset, then a word, and writes its 32 bytes
+// from there on, into two words.
 //
-// Takes and gives STATE: pc + 1, sp - 2, msize' = words = max(msize, i + 2), gas - 3 - (what the growth costs). Asks CODE for
-// class 0x52. Receives STACK(ctx, sp - 1) = 32*i + r and STACK(ctx, sp - 2) = the value. Asks SHIFT(32 - r) of the value: head is
-// what belongs into the first word, tail what belongs into the second. Receives MEMORY(ctx, i) and sends its first r bytes, of
-// CUT(r), and head; receives MEMORY(ctx, i + 1) and sends tail, and it without its first r bytes: in both sums no byte is in
-// common. Growth: Expansion in memory.circom (EXPAND at port 0, MEMGAS twice).
-// SHIFT has 1 <= 32 - r <= 31 only. The live words show that i is an integer, 0 <= i, i + 1 < words: so words >= i + 2, i and r
-// are what the offset says, and a multiple of 32 has no r.
+// Takes and gives STATE: pc + 1, sp - 2, msize' = words = max(msize, i + 2), gas - 3 - (what the growth costs). Asks CODE
+// for class 0x52. Receives STACK(ctx, sp - 1) = 32*i + r and STACK(ctx, sp - 2) = the value. Asks SHIFT(32 - r) of the
+// value: head is what belongs into the first word, tail what belongs into the second. Receives MEMORY(ctx, i) and sends
+// its first r bytes, of CUT(r), and head; receives MEMORY(ctx, i + 1) and sends tail, and it without its first r bytes:
+// in both sums no byte is in common. Growth: Expansion in memory.circom (EXPAND at port 0, MEMGAS twice).
+// SHIFT has 1 <= 32 - r <= 31 only. The live words show that i is an integer, 0 <= i, i + 1 < words: so words >= i + 2, i
+// and r are what the offset says, and a multiple of 32 has no r.
 // Words are bounded by whoever wrote or pushed them, head, tail and tops by their providers.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;

@@ -1,19 +1,20 @@
-// Reads one word of memory: a link of the chain by which a row reads bytes at any offset (KECCAK256, LOG, MCOPY) as words.
+// Reads one word of memory: a link of the chain by which a row reads bytes at any offset (KECCAK256, LOG, MCOPY) as
+// words.
 //
-// Receives READ(t, ctx, r, end, kind, m; k, i, carry), sends READ(t, ctx, r, end, kind, m; k + has, i + 1, rest). t is 16*clk of the
-// row that reads, which sends the first and receives the last one: see Reading in memory.circom. So for each i from the first
-// one to end - 1 there is one such row, and for no other. The bytes begin r bytes (1..32) behind a multiple of 32, m (1..32)
-// bytes of the last output word count.
-// If has, receives MEMORY(ctx, k) = word at port 3 and sends it again; else the word is 0. Only the last row can have none:
-// Reading says how many words there are.
-// r != 32: asks SHIFT(r; word; head, tail), i.e. head = word >> 8(32 - r), tail = word << 8r; r = 32: head = word, tail = 0.
-// What comes out is carry + head: carry (0 or the tail before) lies in the first 32 - r bytes, head in those behind. In the last
-// row (i + 1 = end) that is cut to its first m bytes, by CUT if m != 32, and rest = 0; else rest = tail.
-// i = -1 has no output: of its word only the bytes behind the first r are read. For i >= 0 the output is, by kind, sent as BUFFER(t, i) (1),
-// received as CLAIMWORD(t, i) of keccak (2) or sent as LOGDATA(t, i) (3).
+// Receives READ(t, ctx, r, end, kind, m; k, i, carry), sends READ(t, ctx, r, end, kind, m; k + has, i + 1, rest). t is
+// 16*clk of the row that reads, which sends the first and receives the last one: see Reading in memory.circom. So for
+// each i from the first one to end - 1 there is one such row, and for no other. The bytes begin r bytes (1..32) behind a
+// multiple of 32, m (1..32) bytes of the last output word count.
+// If has, receives MEMORY(ctx, k) = word at port 3 and sends it again; else the word is 0. Only the last row can have
+// none: Reading says how many words there are.
+// r != 32: asks SHIFT(r; word; head, tail), i.e. head = word >> 8(32 - r), tail = word << 8r; r = 32: head = word, tail =
+// 0. What comes out is carry + head: carry (0 or the tail before) lies in the first 32 - r bytes, head in those behind.
+// In the last row (i + 1 = end) that is cut to its first m bytes, by CUT if m != 32, and rest = 0; else rest = tail. i =
+// -1 has no output: of its word only the bytes behind the first r are read. For i >= 0 the output is, by kind, sent as
+// BUFFER(t, i) (1), received as CLAIMWORD(t, i) of keccak (2) or sent as LOGDATA(t, i) (3).
 // Flags: one of isBuffer, isClaim, isLog is 1, or none in padding. The tag is a sum of constants with these as weights.
-// Words that come from memory are bounded by whoever wrote them, head, tail and cut by their providers. r and m are numbers
-// because of the row that reads.
+// Words that come from memory are bounded by whoever wrote them, head, tail and cut by their providers. r and m are
+// numbers because of the row that reads.
 // Equations between words are such between polynomials in beta, which is drawn after the columns.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;

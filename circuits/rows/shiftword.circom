@@ -1,13 +1,13 @@
-// Provider of SHIFT: a word moved by bytes, m of them, 1 <= m <= 31. Down to its first m bytes, A = floor(W / 256^(32 - m)); and
-// up, Z = 256^m*W mod 2^256.
+// Provider of SHIFT: a word moved by bytes, m of them, 1 <= m <= 31. Down to its first m bytes, A = floor(W / 256^(32 -
+// m)); and up, Z = 256^m*W mod 2^256.
 //
-// Receives SHIFT(m; W; A, Z) with the free multiplicity mult, which is 0 unless m != 0 (act = 1); everything else is true whatever mult
-// is, so that whatever is received is true.
-// m = 16*w + v, v < 16, P = 256^v of POW2 (see Bytes). With hi*P = 2^128*x0 + y0 and lo*P = 2^128*x1 + y1 (see Split), 256^v*W in
-// three halves is x0, y0 + x1, y1; x1 < P and P divides y0 < 2^128: no carry. Those are the lower half of A and both of Z if w = 0;
-// if w = 1 they stand one half further up. In the coordinates 11 to 14 of A and Z that is a factor beta.
-// hi, lo < 2^128 by whoever asks: for other halves, which no row sends, nothing is promised. A and Z are words then.
-// It asks ranges and powers only, which the verifier provides: no circle of lookups.
+// Receives SHIFT(m; W; A, Z) with the free multiplicity mult, which is 0 unless m != 0 (act = 1); everything else is true
+// whatever mult is, so that whatever is received is true.
+// m = 16*w + v, v < 16, P = 256^v of POW2 (see Bytes). With hi*P = 2^128*x0 + y0 and lo*P = 2^128*x1 + y1 (see Split),
+// 256^v*W in three halves is x0, y0 + x1, y1; x1 < P and P divides y0 < 2^128: no carry. Those are the lower half of A
+// and both of Z if w = 0; if w = 1 they stand one half further up. In the coordinates 11 to 14 of A and Z that is a
+// factor beta. hi, lo < 2^128 by whoever asks: for other halves, which no row sends, nothing is promised. A and Z are
+// words then. It asks ranges and powers only, which the verifier provides: no circle of lookups.
 // Padding (m = 0): nothing is received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;
 

@@ -1,10 +1,10 @@
 // UNDO of a log: takes it back as entry j of the journal says, in mode UNDO.
 //
-// Takes and gives STATE in mode UNDO, all registers but clk the same; takes JRN(T; j + 1), gives JRN(T; j); receives JOURNAL(T, j,
-// space 5; n, t): see Undoing. Asks CTX for T.
-// Receives LOG(T, n; t, whatever it holds), so that nobody else can: n and t are those of the entry, which the row that logged
-// sent at the same time. Its LOGDATA are sunk. Receives LOGS(T; n + 1) and sends LOGS(T; n): a log that was not undone has no
-// number again.
+// Takes and gives STATE in mode UNDO, all registers but clk the same; takes JRN(T; j + 1), gives JRN(T; j); receives
+// JOURNAL(T, j, space 5; n, t): see Undoing. Asks CTX for T.
+// Receives LOG(T, n; t, whatever it holds), so that nobody else can: n and t are those of the entry, which the row that
+// logged sent at the same time. Its LOGDATA are sunk. Receives LOGS(T; n + 1) and sends LOGS(T; n): a log that was not
+// undone has no number again.
 // What the log holds is what its row sent, the entry too: all is bounded there.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;
@@ -19,7 +19,8 @@ template Undolog() {
     signal input clk, ctx, code, pc, sp, gas, msize;
     signal input T, j, jOld, jHigh;
     signal input n, t, entryOld, entryHigh, nOld, nHigh;
-    signal input topics, length, address, topic1Hi, topic1Lo, topic2Hi, topic2Lo, topic3Hi, topic3Lo, topic4Hi, topic4Lo;
+    signal input topics, length, address, topic1Hi, topic1Lo, topic2Hi, topic2Lo;
+    signal input topic3Hi, topic3Lo, topic4Hi, topic4Lo;
     signal input act;
     signal output y;
 

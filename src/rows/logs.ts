@@ -41,13 +41,33 @@ export const logs = rowTemplate({
     ...topicColumns,
     ...(["reach", "words", "cost0", "cost1", "first", "count"] as const),
     ...(["T", "addressHi", "addressLo", "n", "nOld", "nHigh", "j", "jOld", "jHigh"] as const),
-    ...(["is0", "is1", "is2", "is3", "is4"] as const),
+    ...(["isLog0", "isLog1", "isLog2", "isLog3", "isLog4"] as const),
   ],
   messages(c) {
-    const { clk, ctx, sp, gas, size, reach, words, cost0, cost1, first, count, T, n, j, is0, is1, is2, is3, is4 } = c;
-    const act = is0 + is1 + is2 + is3 + is4;
-    const topics = is1 + 2n * is2 + 3n * is3 + 4n * is4;
-    const there = [is1 + is2 + is3 + is4, is2 + is3 + is4, is3 + is4, is4];
+    const {
+      clk,
+      ctx,
+      sp,
+      gas,
+      size,
+      reach,
+      words,
+      cost0,
+      cost1,
+      first,
+      count,
+      T,
+      n,
+      j,
+      isLog0,
+      isLog1,
+      isLog2,
+      isLog3,
+      isLog4,
+    } = c;
+    const act = isLog0 + isLog1 + isLog2 + isLog3 + isLog4;
+    const topics = isLog1 + 2n * isLog2 + 3n * isLog3 + 4n * isLog4;
+    const there = [isLog1 + isLog2 + isLog3 + isLog4, isLog2 + isLog3 + isLog4, isLog3 + isLog4, isLog4];
     const now = 16n * clk + 1n;
     const { start, range } = span(size, c.offsetLo, reach);
     const left = gas - 375n - 375n * topics - 8n * size - cost1 + cost0;
@@ -121,7 +141,7 @@ export function assignLogs(m: Machine, { T, address }: Frame, topics: number): v
   m.emit(logs, {
     ...{ ...at, ...popped, ...columns, reach, ...growth, first, count },
     ...{ T, addressHi: account.hi, addressLo: account.lo, n, nOld: number.tOld, nHigh: number.high, ...journaled },
-    ...{ is0: flag(0), is1: flag(1), is2: flag(2), is3: flag(3), is4: flag(4) },
+    ...{ isLog0: flag(0), isLog1: flag(1), isLog2: flag(2), isLog3: flag(3), isLog4: flag(4) },
   });
   m.advance({
     sp: at.sp - 2n - BigInt(topics),

@@ -96,7 +96,7 @@ describe("LOG", () => {
       const missing = [1, 2, 3, 4].filter((i) => i > topics);
       for (const [i, name] of logs.columns.entries()) {
         // no topic is taken: when it was pushed says nothing
-        if (!/^(topic|is|sp$)/.test(name)) continue;
+        if (!/^(topic|isLog|sp$)/.test(name)) continue;
         if (missing.some((k) => name === `topic${k}Old` || name === `topic${k}High`)) continue;
         for (const other of [columns[i]! + 1n, 0n, 1n]) {
           if (other === columns[i]) continue;
@@ -110,12 +110,12 @@ describe("LOG", () => {
     const circuit = await rowCircuit("logs");
     const { columns } = sample(0n, 32n, 2);
     for (const flags of [
-      { is1: 1n },
-      { is2: 0n, is4: 1n },
-      { is2: 0n, is1: 2n },
-      { is2: 2n },
-      { is2: 0n },
-      { is1: 2n, is0: -1n, is2: 0n },
+      { isLog1: 1n },
+      { isLog2: 0n, isLog4: 1n },
+      { isLog2: 0n, isLog1: 2n },
+      { isLog2: 2n },
+      { isLog2: 0n },
+      { isLog1: 2n, isLog0: -1n, isLog2: 0n },
     ]) {
       expect(passes(circuit, logs, columns, forged(logs, columns, flags))).toBe(false);
     }
