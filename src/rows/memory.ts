@@ -175,13 +175,6 @@ export function assignAligned(m: Machine): Aligned {
   return { i, offsetOld, offsetHigh, ...grow(m, i + 1n) };
 }
 
-/** The word on top of the stack. @throws RowError `CELL_MISSING` */
-export function topOfStack(m: Machine): bigint {
-  const { ctx, sp } = m.registers;
-  const { hi, lo } = m.peek("STACK", `${ctx}:${sp - 1n}`);
-  return (hi << 128n) + lo;
-}
-
 /**
  * Takes the offset on top of the stack and grows the memory to the end of `bytes` bytes there.
  *
