@@ -12,7 +12,7 @@
 import { checkHeader, type Header } from "../verifier/ethereum/header.js";
 import { orderedTrieRoot } from "../verifier/ethereum/trie.js";
 import { wordToHex } from "../verifier/ethereum/words.js";
-import { crossCheckTransaction, readStructLogs } from "./crosscheck.js";
+import { CrossCheckError, crossCheckTransaction, readStructLogs } from "./crosscheck.js";
 import { stateRootOf } from "./ethereumjs.js";
 import { type ExecutedBlock, executeBlock, traceOfBlock } from "./execute.js";
 import type { Trace } from "./format.js";
@@ -32,6 +32,9 @@ import { checkState, RpcState } from "./rpc-state.js";
 import type { Fields } from "./rpc-values.js";
 import { SNAPSHOT_VERSION, type Snapshot, type SnapshotAccount } from "./snapshot.js";
 import { EMPTY_CODE } from "./state.js";
+
+/** Bytes of a list of the whole state: more could not be held as one string. */
+const MAX_DUMP = (1 << 29) - 1;
 
 /** Which block of which node. */
 export interface RpcBlockOptions extends RpcOptions {
@@ -211,7 +214,8 @@ async function receiptsOf(
  * Compares the steps of a block with the node's own: its struct logs, one transaction after the other. Many providers refuse
  * them; anvil has them with `--steps-tracing`.
  *
- * @throws CrossCheckError `CROSSCHECK_MISMATCH` with the first step that is different; RpcError
+ * @throws CrossCheckError `CROSSCHECK_MISMATCH` with the first step that is different, `CROSSCHECK_COUNT` if the node has kept
+ *   none; RpcError
  */
 export async function crossCheckWithNode(
   options: RpcOptions,
@@ -221,7 +225,15 @@ export async function crossCheckWithNode(
   const settings = { enableMemory: false, disableStorage: true, enableReturnData: false };
   for (const [i, hash] of transactionHashes.entries()) {
     const [log] = readStructLogs(await client.call("debug_traceTransaction", hash, settings));
-    crossCheckTransaction(trace.executions[i]!, i, log!);
+    const execution = trace.executions[i]!;
+    if (log!.steps.length === 0 && execution.steps.length > 0) {
+      throw new CrossCheckError("the node has no steps of it", {
+        code: "CROSSCHECK_COUNT",
+        where: `transaction ${i}`,
+        expected: `${execution.steps.length} steps; anvil keeps them with --steps-tracing`,
+      });
+    }
+    crossCheckTransaction(execution, i, log!);
   }
 }
 
@@ -243,7 +255,12 @@ export async function snapshotFromRpc(options: RpcOptions, { trace }: Pick<RpcTr
     throw refuse("the node does not list its whole state", "a node with anvil_dumpState", error.got, error);
   });
   const listed = await unzipped(read.bytes(dump, "dump")).catch((cause: unknown) => {
-    throw refuse("the node's list of its state cannot be read", "JSON, compressed by gzip", String(cause), cause);
+    throw refuse(
+      "the node's list of its state cannot be read",
+      "JSON, compressed by gzip",
+      cause instanceof Error ? cause.message : String(cause),
+      cause,
+    );
   });
   const { accounts, best_block_number: best } = read.object(listed, "dump");
   const newest = read.number(best, "dump.best_block_number", MAX_UINT64);
@@ -294,7 +311,16 @@ export async function snapshotFromRpc(options: RpcOptions, { trace }: Pick<RpcTr
   };
 }
 
+/** @throws RangeError if there is more than a string can hold: anvil lists the steps it has kept too */
 async function unzipped(bytes: Uint8Array): Promise<unknown> {
   const stream = new Blob([bytes.slice()]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
+  const decoder = new TextDecoder();
+  const pieces: string[] = [];
+  let size = 0;
+  for await (const piece of stream as unknown as AsyncIterable<Uint8Array>) {
+    size += piece.length;
+    if (size > MAX_DUMP) throw new RangeError(`more than ${MAX_DUMP} bytes`);
+    pieces.push(decoder.decode(piece, { stream: true }));
+  }
+  return JSON.parse(pieces.join("") + decoder.decode());
 }

@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { encodeArguments, encodeCall } from "../../scripts/contracts/abi.mjs";
 // @ts-expect-error a script without types
 import { contracts } from "../../scripts/contracts/solidity.mjs";
-import type { Hex } from "../../src/trace/read.js";
+import { type Hex, quantity, toHex, wordBytes } from "../../src/trace/read.js";
+import type { Scenario } from "../../src/trace/scenarios.js";
 import { ROOT } from "./circuits.js";
 
 const BINARY = join(ROOT, "node_modules/.bin/anvil");
@@ -36,9 +37,17 @@ export interface Anvil {
   close(): Promise<void>;
 }
 
-/** Starts a node that mines when it is told to. Blocks follow the rules of Cancun unless `args` say otherwise. */
-export async function startAnvil(...args: readonly string[]): Promise<Anvil> {
-  const child = spawn(BINARY, ["--hardfork", "cancun", "--port", "0", "--no-mining", ...args], {
+/** How a node is started. */
+export interface AnvilOptions {
+  /** Default `cancun`. */
+  readonly hardfork?: string;
+  readonly args?: readonly string[];
+}
+
+/** Starts a node that mines when it is told to, transactions in the order in which they were sent. */
+export async function startAnvil({ hardfork = "cancun", args = [] }: AnvilOptions = {}): Promise<Anvil> {
+  const common = ["--hardfork", hardfork, "--port", "0", "--no-mining", "--order", "fifo"];
+  const child = spawn(BINARY, [...common, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -90,6 +99,21 @@ export async function deployOn(anvil: Anvil, name: string, types: readonly strin
   );
   if (status !== "0x1") throw new Error(`the constructor of ${name} failed`);
   return contractAddress;
+}
+
+/** Gives a node the accounts of a scenario, whose transactions come to be its second block. */
+export async function playOn(anvil: Anvil, { genesis, transactions }: Scenario): Promise<void> {
+  for (const { address, nonce = 0n, balance = 0n, code, storage = [] } of genesis) {
+    await anvil.rpc("anvil_setNonce", address, quantity(nonce));
+    await anvil.rpc("anvil_setBalance", address, quantity(balance));
+    if (code !== undefined) await anvil.rpc("anvil_setCode", address, toHex(code));
+    for (const [slot, value] of storage) {
+      await anvil.rpc("anvil_setStorageAt", address, quantity(slot), toHex(wordBytes(value)));
+    }
+  }
+  await anvil.mine();
+  for (const raw of transactions) await anvil.rpc("eth_sendRawTransaction", toHex(raw));
+  await anvil.mine();
 }
 
 /** Calldata of a call. */
