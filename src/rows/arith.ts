@@ -84,7 +84,8 @@ export function multiply(u: Factor, v: Factor, { c, k, overTop, gapTop }: Produc
     inRangeWide(derived.above - HALF * overTop, act),
     inRangeWide(derived.gap - HALF * gapTop, act),
     inRange(4, overTop),
-    inRange(4, gapTop + act),
+    // -1 + 1 in the field
+    inRange(4, mod(gapTop + act)),
   ];
 }
 
