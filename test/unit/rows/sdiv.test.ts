@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { FR_MODULUS } from "../../../src/formats/bn254.js";
+import { factorOf, quotientOf } from "../../../src/rows/arith.js";
 import { assignSdiv, sdiv } from "../../../src/rows/sdiv.js";
 import { ARITH_WORDS, numbers } from "../../support/arith.js";
 import { REGISTERS, sampleOf } from "../../support/machine.js";
+import { forged } from "../../support/memory.js";
 import { describeRow, passes, rowCircuit } from "../../support/rows.js";
 import { signed, stepped } from "../../support/steps.js";
 
@@ -33,5 +36,38 @@ describe("SDIV, SMOD", () => {
     for (const [i, a] of ARITH_WORDS.entries())
       for (const [j, n] of ARITH_WORDS.entries()) divide(a, n, (i + j) % 2 === 0);
     fc.assert(fc.property(numbers(), numbers(), fc.boolean(), divide), { numRuns: 100 });
+  });
+
+  it("have one sign for each word", async () => {
+    const circuit = await rowCircuit("sdiv");
+    const [half, whole] = [1n << 128n, 1n << 256n];
+    for (const [a, n] of [
+      [word(-100n), 7n],
+      [100n, word(-7n)],
+      [1n << 255n, 3n],
+      [(1n << 255n) - 1n, 5n],
+    ] as const) {
+      for (const isMod of [false, true]) {
+        const { columns } = sample(a, n, isMod);
+        for (const flip of [1n, 2n, 3n]) {
+          const [signA, signN] = [(a >> 255n) ^ (flip & 1n), (n >> 255n) ^ (flip >> 1n)];
+          const low = { aLo: signA ? -(a % half) : a % half, dLo: signN ? half - (n % half) : n % half };
+          const claim = quotientOf(signA ? whole - a : a, signN ? whole - n : n, low);
+          const row = forged(sdiv, columns, { ...claim.columns, carry: claim.carry, signA, signN });
+          expect(passes(circuit, sdiv, row, row), `${a} ${n} ${flip}`).toBe(false);
+        }
+      }
+    }
+  });
+
+  it("have no other quotient modulo r and 2^128", async () => {
+    const circuit = await rowCircuit("sdiv");
+    const half = 1n << 128n;
+    const [a, n] = [word(-(1n << 250n)), (1n << 249n) + 3n];
+    const { columns } = sample(a, n, false);
+    const claim = quotientOf((1n << 250n) + FR_MODULUS * half, n, { aLo: -(a % half), dLo: n % half });
+    const row = forged(sdiv, columns, { ...claim.columns, carry: claim.carry });
+    expect(passes(circuit, sdiv, row, row)).toBe(false);
+    expect(passes(circuit, sdiv, row, forged(sdiv, columns, factorOf("q", 1n)))).toBe(false);
   });
 });
