@@ -16,6 +16,15 @@
 export { ChunkproofError } from "../verifier/errors.js";
 export { blobBaseFee } from "../verifier/ethereum/header.js";
 export { assemble } from "./assembler.js";
+export {
+  CrossCheckError,
+  type CrossCheckErrorCode,
+  crossCheck,
+  type LoggedStep,
+  type LoggedTransaction,
+  readEip3155,
+  readStructLogs,
+} from "./crosscheck.js";
 export { TraceError, type TraceErrorCode, type TraceErrorDetails } from "./errors.js";
 export {
   type BlockFields,
@@ -52,6 +61,9 @@ export {
   type TraceStep,
 } from "./format.js";
 export { mnemonic, OP, OPCODES, type Opcode, opcodeByte } from "./opcodes.js";
+export { crossCheckWithNode, type RpcBlockOptions, type RpcTrace, snapshotFromRpc, traceFromRpc } from "./rpc.js";
+export type { RpcOptions } from "./rpc-client.js";
+export { RpcError, type RpcErrorCode } from "./rpc-errors.js";
 export {
   addressOf,
   loadScenario,

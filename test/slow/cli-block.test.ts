@@ -742,7 +742,15 @@ describe("usage", () => {
       ],
       [
         ["trace", "--help"],
-        [/<scenario>/, /--output <block\.trace>/, /--snapshot <before\.json>/, /demo, empty/],
+        [
+          /\[scenario\]/,
+          /--rpc <url>/,
+          /--block <n>/,
+          /--struct-logs <file>/,
+          /--output <block\.trace>/,
+          /--snapshot <before\.json>/,
+          /demo, empty/,
+        ],
       ],
       [
         ["check", "--help"],
@@ -773,6 +781,10 @@ describe("usage", () => {
   test("wrong usage is 2", async () => {
     for (const [args, message] of [
       [["trace", "-o", "t"], /missing required argument 'scenario'/],
+      [["trace", "demo", "-o", "t", "--rpc", "http://localhost"], /exclude each other/],
+      [["trace", "-o", "t", "--rpc", "http://localhost"], /--rpc needs --block/],
+      [["trace", "demo", "-o", "t", "--block", "1"], /--block needs --rpc/],
+      [["trace", "-o", "t", "--rpc", "http://localhost", "--block", "-1"], /expected a number, latest/],
       [["trace", "demo"], /required option '-o, --output <block\.trace>' not specified/],
       [["prove", good.trace], /required option '-o, --output/],
       [["prove", good.trace, "-o", "p", "--threads", "0"], /--threads/],
