@@ -14,7 +14,7 @@ import { layoutCost } from "../dist/block/costs.js";
 import { planChunks } from "../dist/block/plan.js";
 import { cachedCircuit } from "../dist/circuits/cache.js";
 import { columnsOf, rowNames, SHARED_CONSTRAINTS } from "../dist/circuits/sources.js";
-import { loadScenario, runScenario, SCENARIOS } from "../dist/trace/index.js";
+import { loadScenario, runScenario, SCENARIO_NAMES } from "../dist/trace/index.js";
 import { CONTRACT_SCENARIOS, contractScenario, tokenTransfers } from "./contracts/scenarios.mjs";
 
 const FILE = fileURLToPath(new URL("../circuits/layouts.json", import.meta.url));
@@ -34,12 +34,11 @@ for (const row of names) {
 const samples = [];
 async function sample(name, share, scenario) {
   try {
-    for (const { trace } of await runScenario(scenario)) {
-      const demand = new Map([...blockRows(trace).rows].map(([row, { columns }]) => [row, columns.length]));
-      const rows = [...demand].reduce((sum, [row, n]) => sum + n * weight[row], 0);
-      console.log(`${name}: ${rows} rows`);
-      samples.push({ name, share, demand });
-    }
+    const { trace } = await runScenario(scenario);
+    const demand = new Map([...blockRows(trace).rows].map(([row, { columns }]) => [row, columns.length]));
+    const rows = [...demand].reduce((sum, [row, n]) => sum + n * weight[row], 0);
+    console.log(`${name}: ${rows} rows`);
+    samples.push({ name, share, demand });
   } catch (error) {
     console.log(`${name}: ${error.message}`);
   }
@@ -48,14 +47,14 @@ const load = ({ json }) => loadScenario(JSON.stringify(json));
 for (const count of [1, 3, 20, 100])
   await sample(`${count} transfers`, count === 20 ? 4 : 2, load(await tokenTransfers(count)));
 for (const name of CONTRACT_SCENARIOS) await sample(name, 1, load(await contractScenario(name)));
-for (const name of SCENARIOS) await sample(name, 0.5, loadScenario(name));
+for (const name of SCENARIO_NAMES) await sample(name, 0.5, loadScenario(name));
 
 const layouts = JSON.parse(readFileSync(FILE, "utf8")).layouts;
 const capacity = ({ power }) => 2 ** power - SHARED;
 const used = ({ rows }) => Object.entries(rows).reduce((sum, [row, n]) => sum + n * weight[row], 0);
 
 /** Makes a layout as full as it gets, in the proportions that it has. */
-function fit(layout) {
+function fill(layout) {
   const scale = capacity(layout) / used(layout);
   for (const row of Object.keys(layout.rows)) layout.rows[row] = Math.max(1, Math.floor(layout.rows[row] * scale));
   while (used(layout) > capacity(layout)) {
@@ -89,7 +88,7 @@ function price(set) {
   return sum;
 }
 
-for (const layout of layouts) fit(layout);
+for (const layout of layouts) fill(layout);
 let best = price(layouts);
 console.log(`begins at ${best.toFixed(4)}`);
 const until = performance.now() + 1000 * SECONDS;

@@ -340,9 +340,8 @@ class Builder {
       throw new BlockError("the execution does not end", { code: "BLOCK_TRACE", where: `transaction ${T}` });
     }
     const end = this.#close(T, ended === "failed" ? assignFailure(m, frame) : ended);
-    for (const tag of ["STACK", "MEMORY", "LOGDATA"] as const) {
-      for (const { cell } of m.live(tag)) assignSink(m, tag, cell);
-    }
+    for (const { cell } of m.live("STACK")) assignSink(m, "STACK", cell);
+    for (const { cell } of m.live("MEMORY")) assignSink(m, "MEMORY", cell);
     for (const { cell } of m.live("JOURNAL")) assignSinkjournal(m, cell);
     return end;
   }

@@ -53,6 +53,7 @@ import { assignMstore, mstore } from "./mstore.js";
 import { assignMstore8, mstore8 } from "./mstore8.js";
 import { assignMstoreany, mstoreany } from "./mstoreany.js";
 import { assignMul, mul } from "./mul.js";
+import { assignMulmod, mulmod } from "./mulmod.js";
 import { assignNot, not } from "./not.js";
 import { assignPop, pop } from "./pop.js";
 import { power } from "./power.js";
@@ -89,7 +90,7 @@ export const TEMPLATES: readonly RowTemplate[] = [
   add, addressmask, balance, bitwise, blockhash, byte, calldataload, context, copydata, cutword, div, dup, env, eq,
   exp, expand, extcodecopy, extcodehash, extcodesize, fail, gauge, haltcode, haltgas, haltjump, haltmemory, haltreturn,
   iszero, jump, jumpdest, jumpi, keccak, load, logs, lt, mcopy, memgas, mload, mloadany, mstore, mstore8, mstoreany,
-  mul, not, pop, power, push, read, returndatacopy, returns, revert, sar, sdiv, selfbalance, shift, shiftword, sink,
+  mul, mulmod, not, pop, power, push, read, returndatacopy, returns, revert, sar, sdiv, selfbalance, shift, shiftword, sink,
   sinkjournal, sload, slt, sstore, stop, swap, tload, tstore, txenv, undo, undoaccount, undolog, wide, write,
 ];
 
@@ -142,6 +143,8 @@ const STEPS: Readonly<Record<number, Assign<void>>> = {
   5: (m) => assignSdiv(m, false),
   6: (m) => assignDiv(m, true),
   7: (m) => assignSdiv(m, true),
+  8: (m) => assignMulmod(m, false),
+  9: (m) => assignMulmod(m, true),
   10: assignExp,
   11: (m) => assignByte(m, false),
   16: (m) => assignLt(m, false),
