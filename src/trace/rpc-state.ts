@@ -89,7 +89,8 @@ export class RpcState implements StateSource {
   /** The pre-state of each transaction; none if the node has no tracer. */
   async #trace(): Promise<readonly unknown[]> {
     const { hash, number, transactions } = this.#block;
-    const tracer = { tracer: "prestateTracer" };
+    // geth gives a transaction five seconds unless told otherwise
+    const tracer = { tracer: "prestateTracer", timeout: "60s" };
     const attempts = [
       async () => this.#results(await this.#client.call("debug_traceBlockByHash", hash, tracer)),
       async () => this.#results(await this.#client.call("debug_traceBlockByNumber", quantity(number), tracer)),

@@ -11,6 +11,7 @@ import {
   scenarioKey,
   signTransaction,
 } from "../../../src/trace/index.js";
+import { toHex } from "../../../src/trace/read.js";
 import { type RpcBlockOptions, traceFromRpc } from "../../../src/trace/rpc.js";
 import { RpcClient } from "../../../src/trace/rpc-client.js";
 import { chainNode, type Handlers, NodeError, startTestNode, type TestNode } from "../../support/node.js";
@@ -86,12 +87,28 @@ describe("blocks of a node", () => {
   it("are what the sequencer has made", async () => {
     const { trace: tokens, notes, hash, transactionHashes } = await trace();
     expect(tokens).toEqual(built[2]!.trace);
-    expect(hash).toBe(`0x${Buffer.from(built[2]!.block.hash()).toString("hex")}`);
+    expect(hash).toBe(toHex(built[2]!.block.hash()));
     expect(transactionHashes.length).toBe(3);
     // the node of the test has no proofs
     expect(notes.join()).toMatch(/^the node gives no proofs \(eth_getProof\)[^,]*$/);
     expect((await trace({ block: 1n, stateProofs: false })).trace).toEqual(built[0]!.trace);
     expect(new Set(node.asked)).not.toContain("eth_getStorageAt");
+  });
+
+  it("with the tracer by number, or for single transactions", async () => {
+    delete handlers.debug_traceBlockByHash;
+    const results = good.debug_traceBlockByHash!(toHex(built[2]!.block.hash())) as { txHash: Hex; result: unknown }[];
+    const transaction = (hash: Hex) => results.find(({ txHash }) => txHash === hash)!.result;
+    for (const [method, handler] of [
+      ["debug_traceBlockByNumber", () => results],
+      ["debug_traceTransaction", transaction],
+    ] as const) {
+      handlers[method] = handler;
+      const { trace: tokens, notes } = await trace({ stateProofs: false });
+      expect({ tokens, notes }).toEqual({ tokens: built[2]!.trace, notes: [] });
+      expect(node.asked).toContain(method);
+      delete handlers[method];
+    }
   });
 
   it("without tracer: accounts and slots one by one", async () => {
@@ -118,9 +135,9 @@ describe("blocks of a node", () => {
     });
     await expectError(() => trace(), "RPC_METHOD", "node, eth_getRawTransactionByHash");
     const raws = built[2]!.trace.transactions;
-    handlers.eth_getRawTransactionByHash = () => `0x${Buffer.from(raws[1]!).toString("hex")}`;
+    handlers.eth_getRawTransactionByHash = () => toHex(raws[1]!);
     expect((await trace()).trace).toEqual(built[2]!.trace);
-    handlers.eth_getRawTransactionByHash = () => `0x${Buffer.from(raws[0]!).toString("hex")}`;
+    handlers.eth_getRawTransactionByHash = () => toHex(raws[0]!);
     await expectError(() => trace(), "RPC_MISMATCH", "transaction 1");
   });
 });
