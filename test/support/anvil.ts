@@ -50,6 +50,9 @@ export async function startAnvil({ hardfork = "cancun", args = [] }: AnvilOption
   const child = spawn(BINARY, [...common, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
+  // a test that fails before it closes the node leaves none behind
+  const kill = () => child.kill();
+  process.once("exit", kill);
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let said = "";
   const url = await new Promise<string>((resolve, reject) => {
@@ -83,6 +86,7 @@ export async function startAnvil({ hardfork = "cancun", args = [] }: AnvilOption
     async close() {
       child.kill();
       await ended;
+      process.off("exit", kill);
     },
   };
 }
