@@ -142,8 +142,8 @@ template Multiply() {
     y <== limbs[0].y + limbs[1].y + limbs[2].y + carry.y + wide[0].y + wide[1].y + wide[2].y + tops[0].y + tops[1].y;
 }
 
-// a = q*d + u with 0 <= u < d, for an integer a from 0 to 2^256 - 1 and a divisor d from 1 to 2^256; q and u are words. Holds for
-// rows that act.
+// a = q*d + u with 0 <= u < d, for an integer a from 0 to 2^256 - 1 and a divisor d from 1 to 2^256; q and u are words.
+// Holds for rows that act.
 //
 // a is given modulo r, and modulo 2^128 by an aLo from -2^128 to 2^128. d = dLo + 2^128*dHi, where dLo need not be below
 // 2^128: d = u + w + 1, and dLo = u.lo + w.lo + 1, dHi = u.hi + w.hi show that both are below 2^129 + 1. The low halves of u
@@ -152,10 +152,10 @@ template Multiply() {
 // the first two of limbs, q.hi asked of WIDE. X = q*d + u - a is shown to be 0:
 //   modulo r: u.hi is that for which X = 0 in the field.
 //   modulo 2^128: q0*dLo + 2^64*q1*d0 + u.lo - aLo = 2^128*k. Left between -2^128 and 2^196, k < 2^80: integers.
-//   |X| < r*2^128 (about 2^381): q.hi*dHi = 0, where both are integers below r, so one is 0. Then (q.hi + q1)*(dHi + d1) is an
-//     integer below 2^197 (q1*(dHi + d1), or (q.hi + q1)*d1), and WIDE shows that it is below 2^128. So q1*dHi and q.hi*d1 are,
-//     and q*d = qLo*dLo + 2^128*(q0*dHi + q.hi*d0 + 2^64*(q1*dHi + q.hi*d1)) < 2^324.
-// An honest row passes: q*d <= a < 2^256 leaves one of q.hi and dHi 0, and 2^128*(q.hi + q1)*(dHi + d1) <= q*d if one of them is.
+//   |X| < r*2^128 (about 2^381): q.hi*dHi = 0, where both are integers below r, so one is 0. Then the product
+//     (q.hi + q1)*(dHi + d1) is an integer below 2^197 (q1*(dHi + d1), or (q.hi + q1)*d1), and WIDE shows that it is below
+//     2^128. So q1*dHi and q.hi*d1 are, and q*d = qLo*dLo + 2^128*(q0*dHi + q.hi*d0 + 2^64*(q1*dHi + q.hi*d1)) < 2^324.
+// An honest row passes: q*d <= a < 2^256 leaves one of q.hi and dHi 0, and 2^128*(q.hi + q1)*(dHi + d1) <= q*d then.
 template Divide() {
     signal input alpha;
     signal input b[17];

@@ -1,13 +1,13 @@
 // EXP (Yellow Paper H.2, EIP-160): pops base, then e; pushes base^e modulo 2^256, for 10 gas and 50 for each byte of e.
 //
-// Takes and gives STATE: pc + 1, sp - 1, gas - 10 - 50*bytes. Asks CODE for class 0x0a. Receives STACK(ctx, sp - 1) = base and
-// STACK(ctx, sp - 2) = e, sends STACK(ctx, sp - 2) = result. Sends EXPCHAIN(16*clk; square = base, i = 0, acc = 1, e = 0) and
-// receives EXPCHAIN(16*clk; square, i, acc = result, e), with any square and i: power rows must lead from one to the other, and
-// result, 1 or the acc of one, is a word. Where e = 0 there need not be any, as the two cancel.
+// Takes and gives STATE: pc + 1, sp - 1, gas - 10 - 50*bytes. Asks CODE for class 0x0a. Receives STACK(ctx, sp - 1) = base
+// and STACK(ctx, sp - 2) = e, sends STACK(ctx, sp - 2) = result. Sends EXPCHAIN(16*clk; square = base, i = 0, acc = 1,
+// e = 0) and receives EXPCHAIN(16*clk; square, i, acc = result, e), with any square and i: power rows must lead from one to
+// the other, and result, 1 or the acc of one, is a word. Where e = 0 there need not be any, as the two cancel.
 //
 // base and e are words by whoever pushed them. large can be nothing but (e.hi != 0), and x is e.hi then, else e.lo: bytes is
-// 16*large more than x has. some can be nothing but (x != 0) where act = 1, and 0 where act = 0. m < 16 by RANGE_4, and it is 0
-// if x is; otherwise POW2 shows p = 2^(8*m), and WIDE, asked of x - p and 256*p - 1 - x, which are above -2^128, that
+// 16*large more than x has. some can be nothing but (x != 0) where act = 1, and 0 where act = 0. m < 16 by RANGE_4, and it
+// is 0 if x is; otherwise POW2 shows p = 2^(8*m), and WIDE, asked of x - p and 256*p - 1 - x, which are above -2^128, that
 // 2^(8*m) <= x < 2^(8*m + 8). So bytes = 16*large + m + some, and there is one m for each x.
 // Padding (act = 0): nothing is sent or received.
 pragma circom 2.2.0;

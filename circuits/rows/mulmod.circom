@@ -1,22 +1,23 @@
-// ADDMOD, MULMOD (Yellow Paper H.2): pops f, g, then n; pushes (f + g) mod n or (f*g) mod n without reducing what is in brackets
-// modulo 2^256; 0 if n = 0.
+// ADDMOD, MULMOD (Yellow Paper H.2): pops f, g, then n; pushes (f + g) mod n or (f*g) mod n without reducing what is in
+// brackets modulo 2^256; 0 if n = 0.
 //
 // Takes and gives STATE: pc + 1, sp - 2, gas - 8. Asks CODE for class 0x08 or 0x09. Receives STACK(ctx, sp - 1) = f,
 // STACK(ctx, sp - 2) = g and STACK(ctx, sp - 3) = n, sends STACK(ctx, sp - 3) = the result. Asks RANGE_16.
-// act is boolean and isMul is 0 or act, so the class is a constant that the flag chooses. f, g and n are words by whoever pushed
-// them; f and g consist of limbs of 16 bits here, as do the quotient q (32 of them), the remainder u, and w.
+// act is boolean and isMul is 0 or act, so the class is a constant that the flag chooses. f, g and n are words by whoever
+// pushed them; f and g consist of limbs of 16 bits here, as do the quotient q (32 of them), the remainder u, and w.
 //
-// zero can be nothing but (n = 0) where act = 1. The divisor is d = n + 2^256*zero: where n is 0, u has a meaning, too, and the
-// result is u*(1 - zero). d = u + w + 1 shows u < d; its halves have w's highest limbs derived, with a boolean carry between them:
+// zero can be nothing but (n = 0) where act = 1. The divisor is d = n + 2^256*zero: where n is 0, u has a meaning, too, and
+// the result is u*(1 - zero). d = u + w + 1 shows u < d; its halves have w's highest limbs derived, with a boolean carry
+// between them:
 //     u.lo + w.lo + 1 = n.lo + 2^128*carry,    u.hi + w.hi + carry = n.hi + 2^128*zero.
-// The limbs of d are d_i = u_i + w_i, and one more at i = 0: below 2^17. With a = f + g or f*g, X = a - q*d - u is shown to be 0:
-//   |X| < 2^578: for j = 1, 2, 3 either q < 2^(512 - 64*j) or d_i = 0 for all i >= 4*j. (So q*d < 2^(512 - 64*j)*2^(64*(j + 1) + 1)
-//     for the highest j with a d_i that isn't 0.) If both were otherwise q*d >= 2^512 would be more than a, an honest row passes.
+// The limbs of d are d_i = u_i + w_i, and one more at i = 0: below 2^17. With a = f + g or f*g, X = a - q*d - u is 0:
+//   |X| < 2^578: for j = 1, 2, 3 either q < 2^(512 - 64*j), or d_i = 0 for all i >= 4*j. (For the highest j with a d_i that
+//     isn't 0, d < 2^(64*(j + 1) + 1).) An honest row passes: q*d >= 2^512 would be more than a.
 //   modulo r: u's highest limb is that for which X = 0 in the field.
-//   modulo 2^144: with lower parts of 80 bits, f*g = f80*g144 + 2^80*f64*g80, where f144 = f80 + 2^80*f64, and the same for q*d. All
-//     terms are below 2^226, and the difference is 2^144*s with -2^84 <= s < 2^96: integers.
-//   modulo 2^96 - 1 and 2^96 + 1: as 2^96 is 1 or -1 there, parts of six limbs are added or, every other one, subtracted. That
-//     leaves numbers below 2^99 in size, and the difference is (2^96 -+ 1)*s with -2^103 <= s < 2^112: integers.
+//   modulo 2^144: with lower parts of 80 bits, f*g = f80*g144 + 2^80*f64*g80, where f144 = f80 + 2^80*f64, and the same for
+//     q*d. All terms are below 2^226, and the difference is 2^144*s with -2^84 <= s < 2^96: integers.
+//   modulo 2^96 - 1 and 2^96 + 1: as 2^96 is 1 or -1 there, parts of six limbs are added or, every other one, subtracted.
+//     That leaves numbers below 2^99 in size, and the difference is (2^96 -+ 1)*s with -2^103 <= s < 2^112: integers.
 // These moduli have no common divisor, and their product is above 2^589: X is a multiple of it below it, which is 0.
 // Padding (act = 0): isMul = 0; nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;

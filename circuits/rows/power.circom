@@ -1,14 +1,14 @@
 // One product in a power: a link of the chain by which EXP gets base^e.
 //
-// A token EXPCHAIN(t, square, i, acc, e) says acc = base^e and square = base^(2^i) modulo 2^256, where base is that of the exp row
-// of time t. That row sends the first, (base, 0, 1, 0), for which it is true. This row receives one and sends one:
+// A token EXPCHAIN(t, square, i, acc, e) says acc = base^e and square = base^(2^i) modulo 2^256, where base is that of the
+// exp row of time t. That row sends the first, (base, 0, 1, 0), for which it is true. This row receives one and sends one:
 //     isMul = 0: square' = square^2, i' = i + 1, the rest the same;
 //     isMul = 1: acc' = acc*square, e' = e + 2^i, the rest the same. POW2 is asked for (i; 2^i), so i < 256 here.
-// Both keep it true, in any order. Each half of e adds up the halves of 2^i: fewer than 2^28 rows leave it below 2^156, an integer,
-// so e.hi*2^128 + e.lo is the exponent. Neither i nor e falls and one of them grows: no tokens go round in a circle, and those
-// of t are the way from the first to the one that the exp row receives.
-// square and acc are words: they are the stack word base, 1, or the c of such a row, which Multiply shows to be one.
-// x, the other factor, is acc or square; its highest limb is derived, the others are columns.
+// Both keep it true, in any order. Each half of e adds up the halves of 2^i: fewer than 2^64 rows leave it below 2^192, an
+// integer, so e.hi*2^128 + e.lo is the exponent. Neither i nor e falls and one of them grows: no tokens go round in a
+// circle, and those of t are the way from the first to the one that the exp row receives. square and acc are words: they are
+// the stack word base, 1, or the c of such a row, which Multiply shows to be one. x, the other factor, is acc or square; its
+// highest limb is derived, the others are columns.
 // act is boolean, isMul is 0 or act.
 // Padding (act = 0): nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;

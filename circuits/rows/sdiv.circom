@@ -1,5 +1,5 @@
-// SDIV, SMOD (Yellow Paper H.2): pops a, then n; pushes the quotient of a and n, rounded towards 0, or the remainder, which has
-// the sign of a; 0 if n = 0. All in two's complement; -2^255 / -1 = 2^255 is the word of -2^255.
+// SDIV, SMOD (Yellow Paper H.2): pops a, then n; pushes the quotient of a and n, rounded towards 0, or the remainder, which
+// has the sign of a; 0 if n = 0. All in two's complement; -2^255 / -1 = 2^255 is the word of -2^255.
 //
 // Takes and gives STATE: pc + 1, sp - 1, gas - 5. Asks CODE for class 0x05 or 0x07. Receives STACK(ctx, sp - 1) = a and
 // STACK(ctx, sp - 2) = n, sends STACK(ctx, sp - 2) = the result. Asks RANGE_16 and WIDE.
@@ -7,9 +7,10 @@
 // them. signA and signN are boolean; WIDE is asked of 2*hi - 2^128*sign, where hi < 2^128: so sign can be nothing but the
 // word's highest bit. |a| = a, or 2^256 - a if signA, and |n| likewise. zero can be nothing but (n = 0) where act = 1.
 // Divide shows |a| = q*d + u, u < d, of
-//     d = |n| + 2^256*zero = dLo + 2^128*dHi,    dLo = +-n.lo + 2^128*(carry + signN),    dHi = +-n.hi + 2^128*(signN + zero) - carry - signN
-// with carry boolean, and +-a.lo is |a| modulo 2^128. The size of the result x is q or u; for n = 0, where d = 2^256 and q = 0, q.
-// It is negated if q's signs differ, or if u's a is negative, and x != 0:
+//     d = |n| + 2^256*zero = dLo + 2^128*dHi,
+//     dLo = +-n.lo + 2^128*(carry + signN),    dHi = +-n.hi + 2^128*(signN + zero) - carry - signN
+// with carry boolean, and +-a.lo is |a| modulo 2^128. The size of the result x is q or u; for n = 0, where d = 2^256, it is
+// q = 0. It is negated if the signs differ (q) or a is negative (u), and x != 0:
 //     2^256 - x = (2^128 - x.hi - (x.lo != 0))*2^128 + (2^128*(x.lo != 0) - x.lo),
 // whose halves are below 2^128 as those of x are, by Divide.
 // Padding (act = 0): isMod = 0; nothing is sent or received, ranges are asked of what the columns hold.

@@ -2,19 +2,22 @@
 //
 // Takes and gives STATE: pc + 1, sp - 1, gas - 3. Asks CODE for class 0x1b or 0x1c. Receives STACK(ctx, sp - 1) = s and
 // STACK(ctx, sp - 2) = v, sends STACK(ctx, sp - 2) = the result. Asks POW2, RANGE_8, RANGE_16 and WIDE.
-// act is boolean, isRight and far are 0 or act: the class is a constant that isRight chooses. s and v are words by whoever
+// act is boolean, isRight and isFar are 0 or act: the class is a constant that isRight chooses. s and v are words by whoever
 // pushed them.
 //
 // Both directions multiply by m = 2^e, e <= 64, and then take four of the product's limbs of 64 bits:
-//     v*m = n0 + 2^64*n1 + 2^128*n2 + 2^192*n3 + 2^256*n4,    result = the limbs j, j + 1, j + 2, j + 3 of ..., 0, n0, ..., n4, 0, ...
-// SHL by s = 64*g + e has j = -g; SHR by s = 64*(g + 1) - e has j = g + 1. j = -3 + 4*isRight + 2*j1 + j0 with bits j1 and j0, so
-// g = 3 - 2*j1 - j0 for SHL and g = 2*j1 + j0 for SHR. Where far = 0, POW2 has only integers e from 0 to 255, and RANGE_8 is asked
-// of 64 - e. The entry (e; high half 0, low half m) of POW2 is asked with s.hi in the place of the high half: so s.hi = 0, and
-// s.lo is 64*g + e or 64*(g + 1) - e.
-// v.lo*m = n0 + 2^64*n1 + 2^128*k and v.hi*m + k = n2 + 2^64*n3 + 2^128*n4 with k and all n below 2^64 by their limbs: both sides
-// are below 2^193, so there is one solution. The result is a word, of whole limbs.
-// far = 1 makes m 0, and with it the product and the result. It needs s >= 256: s.lo - 256 is asked of WIDE, or s.lo if s.hi != 0.
-// Padding (act = 0): isRight = far = 0; nothing is sent or received, ranges are asked of what the columns hold.
+//     v*m = n0 + 2^64*n1 + 2^128*n2 + 2^192*n3 + 2^256*n4,
+//     result = the limbs j, j + 1, j + 2, j + 3 of ..., 0, n0, n1, n2, n3, n4, 0, ...
+// SHL by s = 64*g + e has j = -g; SHR by s = 64*(g + 1) - e has j = g + 1. j = -3 + 4*isRight + 2*j1 + j0 with bits j1 and
+// j0, so g = 3 - 2*j1 - j0 for SHL and g = 2*j1 + j0 for SHR. Where isFar = 0, POW2 has only integers e from 0 to 255, and
+// RANGE_8 is asked of 64 - e. The entry (e; high half 0, low half m) of POW2 is asked with s.hi in the place of the high
+// half: so s.hi = 0, and s.lo is 64*g + e or 64*(g + 1) - e.
+//     v.lo*m = n0 + 2^64*n1 + 2^128*k,    v.hi*m + k = n2 + 2^64*n3 + 2^128*n4
+// with k and all n below 2^64 by their limbs: both sides are below 2^193, so there is one solution. The result is a word, of
+// whole limbs.
+// isFar = 1 makes m 0, and with it the product and the result. It needs s >= 256: s.lo - 256 is asked of WIDE, or s.lo if
+// s.hi != 0.
+// Padding (act = 0): isRight = isFar = 0; nothing is sent or received, ranges are asked of what the columns hold.
 pragma circom 2.2.0;
 
 include "../bus.circom";
@@ -30,15 +33,15 @@ template Shift() {
     signal input n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, n13, n14, n15;
     signal input k0, k1, k2;
     signal input top0, top1, top2;
-    signal input m, j0, j1, isRight, far, act;
+    signal input m, j0, j1, isRight, isFar, act;
     signal output y;
 
     component bits[3];
     for (var i = 0; i < 3; i++) bits[i] = Boolean();
     bits[0].bit <== act; bits[1].bit <== j0; bits[2].bit <== j1;
     isRight * (act - isRight) === 0;
-    far * (act - far) === 0;
-    far * m === 0;
+    isFar * (act - isFar) === 0;
+    isFar * m === 0;
 
     // e = s - 64*g, or 64*(g + 1) - s
     signal turned <== isRight * (256 - 2 * sLo);
@@ -85,11 +88,11 @@ template Shift() {
     signal pLo <== b[7] * m;
 
     component power = Ask(POW2());
-    power.alpha <== alpha; power.b <== b; power.act <== act - far; power.entry <== e + pHi + pLo;
+    power.alpha <== alpha; power.b <== b; power.act <== act - isFar; power.entry <== e + pHi + pLo;
     component short = Ask(RANGE_8());
-    short.alpha <== alpha; short.b <== b; short.act <== act - far; short.entry <== 64 - e;
+    short.alpha <== alpha; short.b <== b; short.act <== act - isFar; short.entry <== 64 - e;
     component beyond = Ask(WIDE());
-    beyond.alpha <== alpha; beyond.b <== b; beyond.act <== far; beyond.entry <== sLo - 256 * large.z;
+    beyond.alpha <== alpha; beyond.b <== b; beyond.act <== isFar; beyond.entry <== sLo - 256 * large.z;
 
     component step = Step();
     step.alpha <== alpha; step.b <== b; step.act <== act; step.clk <== clk;

@@ -18,10 +18,10 @@ export const shift = rowTemplate({
     ...REGISTERS,
     ...(["sHi", "sLo", "sOld", "sHigh", "vHi", "vLo", "vOld", "vHigh"] as const),
     ...[...limbColumns("n", LIMBS), ...limbColumns("k", OVER_LIMBS), ...limbColumns("top", OVER_LIMBS)],
-    ...(["m", "j0", "j1", "isRight", "far", "act"] as const),
+    ...(["m", "j0", "j1", "isRight", "isFar", "act"] as const),
   ],
   messages(c) {
-    const { clk, ctx, sp, gas, sHi, sLo, m, isRight, far, act } = c;
+    const { clk, ctx, sp, gas, sHi, sLo, m, isRight, isFar, act } = c;
     const now = 16n * clk + 1n;
     const limbs = limbsIn(c, "n", LIMBS);
     const n = [0, 4, 8, 12].map((i) => numberOf(limbs.slice(i, i + 4)));
@@ -36,9 +36,9 @@ export const shift = rowTemplate({
       ...inLimbs(limbs),
       ...inRangeLimbs(k, limbsIn(c, "k", OVER_LIMBS)),
       ...inRangeLimbs(top, limbsIn(c, "top", OVER_LIMBS)),
-      give("POW2", { s: e, hi: sHi, lo: m }, act - far),
-      give("RANGE_8", { value: 64n - e }, act - far),
-      give("WIDE", { value: sLo - 256n * isZero(sHi) }, far),
+      give("POW2", { s: e, hi: sHi, lo: m }, act - isFar),
+      give("RANGE_8", { value: 64n - e }, act - isFar),
+      give("WIDE", { value: sLo - 256n * isZero(sHi) }, isFar),
     ];
   },
 });
@@ -76,7 +76,7 @@ export function assignShift(m: Machine, opcode: "SHL" | "SHR"): void {
     ...limbsOf("n", product, LIMBS),
     ...limbsOf("k", (v.lo * multiplier) >> 128n, OVER_LIMBS),
     ...limbsOf("top", product >> 256n, OVER_LIMBS),
-    ...{ ...columns, m: multiplier, far: far ? 1n : 0n, act: 1n },
+    ...{ ...columns, m: multiplier, isFar: far ? 1n : 0n, act: 1n },
   });
   m.advance({ sp: at.sp - 1n, gas: at.gas - 3n });
 }

@@ -19,8 +19,7 @@ describeRow({
   template: div,
   cost: 115,
   samples: () => [
-    ...[sample(10n ** 20n + 7n, 10n ** 18n, false), sample(MAX, 1n, false), sample(MAX, 0n, true)],
-    ...[sample(MAX, (1n << 128n) + 1n, true), sample(7n, 1n << 255n, true)],
+    ...[sample(10n ** 20n + 7n, 10n ** 18n, false), sample(MAX, 0n, true), sample(MAX, (1n << 128n) + 1n, true)],
   ],
 });
 

@@ -17,7 +17,7 @@ const sample = (u: bigint, v: bigint) => sampleOf(mul, `${u} * ${v}`, [9n, v, u]
 describeRow({
   template: mul,
   cost: 109,
-  samples: () => [sample(0n, MAX), sample(1_000n, 10n ** 18n), sample(MAX, MAX), sample(3n << 190n, (1n << 128n) - 1n)],
+  samples: () => [sample(1_000n, 10n ** 18n), sample(MAX, MAX), sample(3n << 190n, (1n << 128n) - 1n)],
 });
 
 describe("MUL", () => {

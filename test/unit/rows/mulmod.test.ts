@@ -30,9 +30,12 @@ describe("ADDMOD, MULMOD", () => {
       const { columns, what } = sample(f, g, n, isMul);
       expect(passes(circuit, mulmod, columns, columns), what).toBe(true);
     };
-    for (const [i, f] of ARITH_WORDS.entries())
-      for (const [j, n] of ARITH_WORDS.entries())
-        reduce(f, ARITH_WORDS[(i * 5 + j) % ARITH_WORDS.length]!, n, j % 3 > 0);
+    for (const [i, f] of ARITH_WORDS.entries()) {
+      for (const [j, n] of ARITH_WORDS.entries()) {
+        const isMul = (i + j) % 3 > 0;
+        if ((i + 3 * j) % 4 === 0 || n === 0n) reduce(f, ARITH_WORDS.at((i * 5 + j) % ARITH_WORDS.length)!, n, isMul);
+      }
+    }
     fc.assert(fc.property(numbers(), numbers(), numbers(), fc.boolean(), reduce), { numRuns: 40 });
   });
 

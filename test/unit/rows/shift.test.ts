@@ -63,7 +63,7 @@ describe("SHL, SHR", () => {
 
   it("are far for shifts from 256 on only, and near for others only", async () => {
     const circuit = await rowCircuit("shift");
-    const far = { far: 1n, m: 0n, ...limbsOf("n", 0n, 16), ...limbsOf("k", 0n, 3), ...limbsOf("top", 0n, 3) };
+    const far = { isFar: 1n, m: 0n, ...limbsOf("n", 0n, 16), ...limbsOf("k", 0n, 3), ...limbsOf("top", 0n, 3) };
     for (const opcode of ["SHL", "SHR"] as const) {
       for (const s of [0n, 8n, 255n]) {
         const row = forged(shift, sample(s, MAX, opcode).columns, far);
