@@ -99,10 +99,12 @@ fraud("balance", "First fraud: the same proof, but an account ends with one toke
   claims: { ...claims, cells: { ...claims.cells, slots: [richer, ...otherSlots] } },
 });
 const [transfer, ...others] = claims.transactions;
-const [log] = transfer.end.logs.entries;
+const { end } = transfer;
+if (end === undefined) throw new Error("the first transfer runs no code");
+const [log] = end.logs.entries;
 const data = log.data.slice();
 data[31] ^= 1;
-const event = { ...transfer.end, logs: { ...transfer.end.logs, entries: [{ ...log, data }] } };
+const event = { ...end, logs: { ...end.logs, entries: [{ ...log, data }] } };
 fraud("event", "Second fraud: the first transfer's event tells of another amount.", {
   ...proof,
   claims: { ...claims, transactions: [{ ...transfer, end: event }, ...others] },

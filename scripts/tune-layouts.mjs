@@ -40,7 +40,7 @@ async function sample(name, share, scenario) {
     console.log(`${name}: ${rows} rows`);
     samples.push({ name, share, demand });
   } catch (error) {
-    console.log(`${name}: ${error.message}`);
+    console.log(`${name}: ${error instanceof Error ? error.message : error}`);
   }
 }
 const load = ({ json }) => loadScenario(JSON.stringify(json));
