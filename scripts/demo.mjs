@@ -102,7 +102,7 @@ const [transfer, ...others] = claims.transactions;
 const { end } = transfer;
 if (end === undefined) throw new Error("the first transfer runs no code");
 const [log] = end.logs.entries;
-const data = log.data.slice();
+const data = Uint8Array.from(log.data);
 data[31] ^= 1;
 const event = { ...end, logs: { ...end.logs, entries: [{ ...log, data }] } };
 fraud("event", "Second fraud: the first transfer's event tells of another amount.", {
