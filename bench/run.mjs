@@ -120,6 +120,8 @@ const GROUPS = {
 };
 /** @type {BlockCase[]} */
 const BLOCK_CASES = [
+  { block: "20 transfers", series: true, cold: true },
+  { block: "100 transfers" },
   { block: "demo", series: true, cold: true },
   { block: "100 calls" },
   { block: "mixed 20k", series: true, cold: true },

@@ -44,7 +44,7 @@ const EXECUTION = "@ethereumjs/vm";
 
 /** @returns {Promise<Block>} */
 async function blockOf(/** @type {string} */ name) {
-  const scenario = BLOCKS[name]();
+  const scenario = await BLOCKS[name]();
   const run = await runScenario(scenario);
   return { name, scenario, run, state: await snapshotState(run.before) };
 }

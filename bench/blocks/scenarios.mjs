@@ -1,10 +1,11 @@
 /**
- * Blocks to prove: the demo, and longer ones of the same contracts.
+ * Blocks to prove: transfers of an ERC-20 token, the built-in demo, and longer ones of its contracts.
  *
  * @module
  */
 
 import { loadScenario } from "chunkproof/trace";
+import { tokenTransfers } from "../../scripts/contracts/scenarios.mjs";
 import { COUNTER, FIBONACCI, SORT } from "../../dist/trace/contracts.js";
 
 const SENDERS = 10;
@@ -38,12 +39,19 @@ function mixed({ fibonacci, sort, calls }) {
   };
 }
 
+/** Transfers of OpenZeppelin's ERC-20 token, compiled by solc. */
+async function transfers(/** @type {number} */ count) {
+  return loadScenario(JSON.stringify((await tokenTransfers(count)).json));
+}
+
 /**
  * Scenarios by name. Steps are in the results.
  *
- * @type {Record<string, () => import("chunkproof/trace").Scenario>}
+ * @type {Record<string, () => import("chunkproof/trace").Scenario | Promise<import("chunkproof/trace").Scenario>>}
  */
 export const BLOCKS = {
+  "20 transfers": () => transfers(20),
+  "100 transfers": () => transfers(100),
   counter: () => loadScenario("counter"),
   demo: () => loadScenario("demo"),
   "100 calls": () => loadScenario(JSON.stringify(mixed({ fibonacci: 0, sort: 0, calls: 100 }))),
