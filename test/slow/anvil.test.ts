@@ -7,11 +7,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { crossCheck, readStructLogs } from "../../src/trace/crosscheck.js";
 import { decodeSnapshot, decodeTrace, validateTrace } from "../../src/trace/index.js";
+import { type Hex, quantity, toHex } from "../../src/trace/read.js";
 import { crossCheckWithNode, snapshotFromRpc, traceFromRpc } from "../../src/trace/rpc.js";
+import { headerHash } from "../../src/verifier/ethereum/header.js";
+import { addressToHex, wordToHex } from "../../src/verifier/ethereum/words.js";
 import { ABSENT, type Anvil, calldata, deployOn, playOn, startAnvil } from "../support/anvil.js";
 import { startNode } from "../support/built.js";
 import { ROOT } from "../support/circuits.js";
 import { startTestNode, type TestNode } from "../support/node.js";
+import { CACHE, makeKeys, proveBlock, snapshotState, verifyBlock } from "../support/proofs.js";
 import { CONTRACT_SCENARIOS, contractScenario } from "../support/solidity.js";
 import { temporaryFolder } from "../support/zoo.js";
 
@@ -20,6 +24,12 @@ const TRANSFER = "transfer(address,uint256)";
 /** The block of {@link transfers}, after one that is empty and one that deploys. */
 const TOKENS = 3n;
 const CREATION = 2n;
+
+/** A receipt as the node writes it. */
+interface NodeReceipt {
+  readonly status: Hex;
+  readonly logs: readonly { readonly address: Hex; readonly topics: readonly Hex[]; readonly data: Hex }[];
+}
 
 /** Deploys a token, and mines a block of its transfers and one of ether. */
 async function transfers(anvil: Anvil): Promise<void> {
@@ -70,6 +80,50 @@ describe.skipIf(ABSENT !== undefined)(`a node${ABSENT === undefined ? "" : ` (${
       blockHash: trace.header.parentHash,
       number: TOKENS - 1n,
     });
+  });
+
+  test("a block traced from anvil is proved and verified", async () => {
+    const traced = await traceFromRpc({ url: anvil.url, block: TOKENS });
+    const { trace } = traced;
+    const state = await snapshotState(await snapshotFromRpc({ url: anvil.url }, traced));
+    const keys = await makeKeys({ cache: CACHE });
+    const { bytes } = await proveBlock(trace, keys, { threads: 2 });
+    const verdict = await verifyBlock(bytes, { state, keys: keys.parsed(), chainId: trace.chainId });
+    expect(verdict.faults).toEqual([]);
+    if (!verdict.valid) throw new Error("unreachable");
+
+    // what follows from the proof is what the node says
+    expect(wordToHex(headerHash(verdict.header))).toBe(traced.hash);
+    const receipts = await Promise.all(
+      traced.transactionHashes.map((hash) => anvil.rpc<NodeReceipt>("eth_getTransactionReceipt", hash)),
+    );
+    expect(
+      verdict.receipts.map(({ status, logs }) => ({
+        status: `0x${status}`,
+        logs: logs.map(({ address, topics, data }) => ({
+          address: addressToHex(address),
+          topics: topics.map(wordToHex),
+          data: toHex(data),
+        })),
+      })),
+    ).toEqual(
+      receipts.map(({ status, logs }) => ({
+        status,
+        logs: logs.map(({ address, topics, data }) => ({ address, topics, data })),
+      })),
+    );
+    const { accounts, slots } = verdict.stateDiff;
+    expect(slots.length).toBeGreaterThan(0);
+    const number = async (method: string, ...params: readonly string[]) =>
+      BigInt(await anvil.rpc<string>(method, ...params, quantity(TOKENS)));
+    for (const { address, balance, nonce } of accounts) {
+      const hex = addressToHex(address);
+      if (balance !== undefined) expect(await number("eth_getBalance", hex), hex).toBe(balance);
+      if (nonce !== undefined) expect(await number("eth_getTransactionCount", hex), hex).toBe(nonce);
+    }
+    for (const { address, slot, value } of slots) {
+      expect(await number("eth_getStorageAt", addressToHex(address), quantity(slot)), quantity(slot)).toBe(value);
+    }
   });
 
   test("the state is listed only with the newest block", async () => {
