@@ -857,6 +857,12 @@ describe("the package", () => {
       import { BlockProver } from "chunkproof/block";
       import { makeKeys } from "chunkproof/keys";
       import { decodeTrace, type Trace } from "chunkproof/trace";
+      import { applyDiff, decodeSnapshot, type KeySet, type Snapshot, verifyOnSnapshot } from "chunkproof/replica";
+      export async function follow(proof: Uint8Array, before: Uint8Array, keys: KeySet): Promise<Snapshot> {
+        const snapshot = decodeSnapshot(before);
+        const validity = await verifyOnSnapshot(proof, snapshot, keys);
+        return validity.valid ? applyDiff(snapshot, validity.stateDiff, validity.header) : snapshot;
+      }
       export async function block(bytes: Uint8Array, state: BlockState): Promise<boolean> {
         const trace: Trace = decodeTrace(bytes);
         const folder = await makeKeys({ cache: "cache" });
