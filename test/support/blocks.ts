@@ -16,8 +16,15 @@ import { FR_MODULUS } from "../../src/formats/bn254.js";
 import { template } from "../../src/rows/index.js";
 import { messagesOf, type Rows } from "../../src/rows/machine.js";
 import type { RowTemplate } from "../../src/rows/row.js";
+import { TraceError } from "../../src/trace/errors.js";
 import type { Trace } from "../../src/trace/format.js";
-import { type BuiltBlock as Executed, loadScenario, runScenario, type ScenarioRun } from "../../src/trace/index.js";
+import {
+  type BuiltBlock as Executed,
+  loadScenario,
+  runScenario,
+  type ScenarioRun,
+  validateTrace,
+} from "../../src/trace/index.js";
 import { toHex } from "../../src/trace/read.js";
 import { type Boundary, boundaryMessages, type Checked, type StateAccount } from "../../src/verifier/boundary.js";
 import type { Message } from "../../src/verifier/bus.js";
@@ -29,7 +36,7 @@ import { orderedTrieRoot } from "../../src/verifier/ethereum/trie.js";
 import { keccak, wordToHex } from "../../src/verifier/ethereum/words.js";
 import { TAGS, type TagName } from "../../src/verifier/tags.generated.js";
 import { ROOT } from "./circuits.js";
-import { program, word } from "./contracts.js";
+import { program, wildProgram, word } from "./contracts.js";
 import { SEED } from "./seed.js";
 import { FIXED_TABLES } from "./tables.js";
 
@@ -40,7 +47,8 @@ export const CACHE = join(ROOT, ".cache");
 export const CIRCUITS = new RowCircuits(CACHE);
 
 /** An element of fr as a number from 0 to r − 1. */
-export const canonical = (x: bigint): bigint => ((x % FR_MODULUS) + FR_MODULUS) % FR_MODULUS;
+export const canonical = (x: bigint): bigint =>
+  x >= 0n && x < FR_MODULUS ? x : ((x % FR_MODULUS) + FR_MODULUS) % FR_MODULUS;
 
 /** A contract of {@link scenarioOf}: assembly text or `0x…`. */
 export interface Contract {
@@ -503,53 +511,126 @@ export interface RandomBlock {
   readonly block: object;
 }
 
+const NONE = { address: "", slots: [] as readonly number[] };
+
 /**
- * Blocks of up to five transactions of all types, some of them transfers, that call up to two random programs: the same
- * slots cold, warm and dirty, in access lists, written again after a transaction that reverted; senders that are coinbase
- * or recipient.
+ * Blocks of transactions of all types, some of them transfers, that call random programs: the same slots cold, warm and
+ * dirty, in access lists, written again after a transaction that reverted; little gas; senders that are coinbase or
+ * recipient.
+ *
+ * @param programs how many contracts, each called at least once.
  */
-export function randomBlock(): fc.Arbitrary<RandomBlock> {
+export function randomBlock(programs = 2): fc.Arbitrary<RandomBlock> {
   const storage = fc.dictionary(
     fc.nat(3).map(String),
     word().map((value) => `0x${value.toString(16)}`),
     { maxKeys: 4 },
   );
   const contract = fc.record({ code: program(), storage });
+  const names = Array.from({ length: programs }, (_, i) => `c${i}`);
   const slots = fc.array(fc.nat(4), { maxLength: 4 });
   const call = fc.record({
     from: fc.constantFrom(...ACCOUNTS),
-    to: fc.constantFrom("one", "one", "one", "two", "two", "alice", "bob", "nobody"),
     type: fc.nat(2),
     value: fc.constantFrom(0, 0, 1, 12_345),
-    data: fc.array(fc.constantFrom(0, 1, 2, 3, 255), { maxLength: 70 }),
-    listed: fc.option(fc.tuple(fc.constantFrom("one", "two", "bob"), slots, slots)),
+    // what is left when the execution starts
+    gas: fc.oneof({ weight: 3, arbitrary: fc.constant(4_000_000) }, { weight: 1, arbitrary: fc.nat(6_000) }),
+    data: fc.array(fc.constantFrom(0, 1, 2, 3, 255), { maxLength: 70, size: "max" }),
+    listed: fc.option(fc.tuple(fc.constantFrom(names[0]!, names.at(-1)!, "bob"), slots, slots)),
   });
+  const more = fc.tuple(call, fc.constantFrom(...names, ...names, "alice", "bob", "nobody"));
   return fc
     .record({
-      contracts: fc.record({ one: contract, two: contract }),
-      calls: fc.array(call, { minLength: 1, maxLength: 5 }),
-      coinbase: fc.constantFrom("alice", "one", "nobody", "bob"),
+      contracts: fc.tuple(...names.map(() => contract)),
+      once: fc.tuple(...names.map(() => call)),
+      more: fc.array(more, { maxLength: programs }),
+      coinbase: fc.constantFrom("alice", names[0]!, "nobody", "bob"),
     })
-    .map(({ contracts, calls, coinbase }) => ({
-      contracts: { ...contracts },
-      block: { coinbase: coinbase === "nobody" ? NOBODY : coinbase, gasLimit: 60_000_000 },
-      calls: calls.map(({ from, to, type, value, data, listed }) => ({
-        ...{ from, to: to === "nobody" ? NOBODY : to, type, value, gas: 4_000_000 },
-        data: toHex(Uint8Array.from(data)),
-        ...(type === 2 ? { maxPriorityFeePerGas: value } : {}),
-        ...(type === 0 || listed === null
-          ? {}
-          : {
-              accessList: [
-                { address: listed[0], storageKeys: listed[0] === "bob" ? [] : listed[1] },
-                { address: "one", storageKeys: listed[2] },
-              ],
-            }),
-      })),
+    .map(({ contracts, once, more, coinbase }) => ({
+      contracts: Object.fromEntries(names.map((name, i) => [name, contracts[i]!])),
+      block: { coinbase: coinbase === "nobody" ? NOBODY : coinbase, gasLimit: 1_000_000_000 },
+      calls: [...once.map((each, i) => [each, names[i]!] as const), ...more].map(
+        ([{ from, type, value, gas, data, listed }, to]) => {
+          const [first, second] =
+            type === 0 || listed === null
+              ? [NONE, NONE]
+              : [
+                  { address: listed[0], slots: listed[0] === "bob" ? [] : listed[1] },
+                  { address: names[0]!, slots: listed[2] },
+                ];
+          const list = [first, second].filter(({ address }) => address !== "");
+          const keys = first.slots.length + second.slots.length;
+          const paid = data.reduce<number>((sum, byte) => sum + (byte === 0 ? 4 : 16), 0);
+          return {
+            ...{ from, to: to === "nobody" ? NOBODY : to, type, value },
+            gas: 21_000 + paid + 2_400 * list.length + 1_900 * keys + gas,
+            data: toHex(Uint8Array.from(data)),
+            ...(type === 2 ? { maxPriorityFeePerGas: value } : {}),
+            ...(list.length === 0
+              ? {}
+              : { accessList: list.map(({ address, slots }) => ({ address, storageKeys: slots })) }),
+          };
+        },
+      ),
     }));
 }
 
 const NOBODY = `0x${"77".repeat(20)}`;
+
+/** How many random blocks, how many programs in each, and of how many rows one is looked at beside the bus. */
+export interface RandomOptions {
+  readonly blocks: number;
+  readonly programs: number;
+  readonly sample: number;
+}
+
+/** Expects random blocks to be honest. Returns how many rows they had, and of which templates. */
+export async function expectRandom({
+  blocks,
+  programs,
+  sample,
+}: RandomOptions): Promise<{ readonly rows: number; readonly templates: ReadonlySet<string> }> {
+  let rows = 0;
+  const templates = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(randomBlock(programs), async ({ contracts, calls, block }) => {
+      const run = await scenarioOf(contracts, calls, block);
+      await validateTrace(run.trace);
+      const honest = await expectHonest(run, { sample });
+      rows += honest.rows;
+      for (const name of honest.built.rows.keys()) templates.add(name);
+    }),
+    // a failure is looked for again in smaller blocks, but not for long
+    { numRuns: blocks, seed: seedOf("random blocks"), interruptAfterTimeLimit: 600_000 },
+  );
+  return { rows, templates };
+}
+
+/** Expects blocks of programs of any bytes to be honest, where they are traces at all. Returns how many were. */
+export async function expectWild({ blocks, programs, sample }: RandomOptions): Promise<{ readonly accepted: number }> {
+  let accepted = 0;
+  const wild = fc.array(wildProgram(), { minLength: programs, maxLength: programs });
+  await fc.assert(
+    fc.asyncProperty(wild, async (codes) => {
+      const contract = (code: Uint8Array) => ({ code: toHex(code), storage: { 1: `0x${(1n << 128n).toString(16)}` } });
+      const contracts = Object.fromEntries(codes.map((code, i) => [`c${i}`, contract(code)]));
+      const call = (i: number) => ({ from: ACCOUNTS[i % 3]!, to: `c${i >> 1}`, value: i & 1, gas: 100_000 });
+      const calls = Array.from({ length: 2 * programs }, (_, i) => call(i));
+      let run: ScenarioRun;
+      try {
+        run = await scenarioOf(contracts, calls);
+        await validateTrace(run.trace);
+      } catch (error) {
+        expect(error).toBeInstanceOf(TraceError);
+        return;
+      }
+      accepted++;
+      await expectHonest(run, { sample });
+    }),
+    { numRuns: blocks, seed: seedOf("any bytes"), interruptAfterTimeLimit: 600_000 },
+  );
+  return { accepted };
+}
 
 /** The seed of a test, printed, so that a failure can be seen again. */
 export function seedOf(name: string): number {

@@ -202,48 +202,51 @@ export function program(): fc.Arbitrary<string> {
     n: fc.array(fc.nat(1000), { minLength: 4, maxLength: 4 }),
     words: fc.array(word(), { minLength: 2, maxLength: 2 }),
   });
-  return fc.tuple(fc.array(item, { minLength: 1, maxLength: 50 }), fc.constantFrom(...ENDINGS)).map(([items, end]) => {
-    let depth = 0;
-    let labels = 0;
-    const lines: string[] = [];
-    const need = (n: number) => {
-      for (; depth < n; depth++) lines.push(String(depth + 1));
-    };
-    for (const { kind, n, words } of items) {
-      const k = (n[0]! % 16) + 1;
-      if (kind === "push") {
-        lines.push(n[0]! % 4 === 0 ? `PUSH32 ${words[0]}` : String(words[0]));
-        depth++;
-      } else if (kind === "words") {
-        const many = at([0, 1, 2, 2, 2, 3], n[0]!);
-        need(many);
-        lines.push(at(ON_WORDS[many]!, n[1]!));
-        depth += 1 - many;
-      } else if (kind === "operands") {
-        const { make, leaves } = at(WITH_OPERANDS, n[3]!);
-        lines.push(make(n, words));
-        depth += leaves;
-      } else if (kind === "dup") {
-        need(k);
-        lines.push(`DUP${k}`);
-        depth++;
-      } else if (kind === "swap") {
-        need(k + 1);
-        lines.push(`SWAP${k}`);
-      } else if (kind === "pop") {
-        need(1);
-        lines.push("POP");
-        depth--;
-      } else if (kind === "jump") {
-        lines.push(`@l${labels} JUMP .0xfe5b l${labels++}:`);
-      } else {
-        need(1);
-        lines.push(`@l${labels} JUMPI 7 POP l${labels++}:`);
-        depth--;
+  return fc
+    .tuple(fc.array(item, { minLength: 1, maxLength: 50, size: "max" }), fc.constantFrom(...ENDINGS))
+    .map(([items, end]) => {
+      let depth = 0;
+      let labels = 0;
+      const lines: string[] = [];
+      const need = (n: number) => {
+        for (; depth < n; depth++) lines.push(String(depth + 1));
+      };
+      for (const { kind, n, words } of items) {
+        const k = (n[0]! % 16) + 1;
+        if (kind === "push") {
+          lines.push(n[0]! % 4 === 0 ? `PUSH32 ${words[0]}` : String(words[0]));
+          depth++;
+        } else if (kind === "words") {
+          const many = at([0, 1, 2, 2, 2, 3], n[0]!);
+          need(many);
+          lines.push(at(ON_WORDS[many]!, n[1]!));
+          depth += 1 - many;
+        } else if (kind === "operands") {
+          const { make, leaves } = at(WITH_OPERANDS, n[3]!);
+          lines.push(make(n, words));
+          depth += leaves;
+        } else if (kind === "dup") {
+          need(k);
+          lines.push(`DUP${k}`);
+          depth++;
+        } else if (kind === "swap") {
+          need(k + 1);
+          lines.push(`SWAP${k}`);
+        } else if (kind === "pop") {
+          need(1);
+          lines.push("POP");
+          depth--;
+        } else if (kind === "jump") {
+          lines.push(`@l${labels} JUMP .0xfe5b l${labels++}:`);
+        } else {
+          need(1);
+          lines.push(`@l${labels} JUMPI 7 POP l${labels++}:`);
+          depth--;
+        }
       }
-    }
-    return [...lines, end].join("\n");
-  });
+      // what starts with 0x would be bytes
+      return ["", ...lines, end].join("\n");
+    });
 }
 
 /** Any bytes, most of them supported opcodes and small numbers: programs that mostly halt. */
@@ -254,5 +257,5 @@ export function wildProgram(): fc.Arbitrary<Uint8Array> {
     { weight: 20, arbitrary: fc.constantFrom(0x60, 0x60, 0x5f, 0x20, 0x40, 0x5b) },
     { weight: 1, arbitrary: fc.nat(255) },
   );
-  return fc.array(byte, { minLength: 1, maxLength: 60 }).map((bytes) => Uint8Array.from(bytes));
+  return fc.array(byte, { minLength: 1, maxLength: 60, size: "max" }).map((bytes) => Uint8Array.from(bytes));
 }

@@ -6,13 +6,15 @@ import type { BuiltBlock } from "../../../src/block/build.js";
 import { checkRow } from "../../../src/block/check.js";
 import { TEMPLATES } from "../../../src/rows/index.js";
 import { messagesOf } from "../../../src/rows/machine.js";
+import type { RowTemplate } from "../../../src/rows/row.js";
+import { TAGS } from "../../../src/verifier/tags.generated.js";
 import { CIRCUITS, canonical, expectHonest, RANGE_BITS, scenarioOf } from "../../support/blocks.js";
 import { EVERY_TEMPLATE, expectFree, mutants, survivors, tablesOf } from "../../support/mutations.js";
 
 let built: BuiltBlock;
 beforeAll(async () => {
-  const run = await scenarioOf(EVERY_TEMPLATE.contracts, EVERY_TEMPLATE.calls);
-  await expectHonest(run);
+  const run = await scenarioOf(EVERY_TEMPLATE.contracts, EVERY_TEMPLATE.calls, EVERY_TEMPLATE.block);
+  await expectHonest(run, { sample: 16 });
   built = blockRows(run.trace);
 });
 
@@ -23,14 +25,22 @@ describe("a block that uses every template", () => {
 
   it("has no cell that could hold something else, but those that nobody looks at", async () => {
     const result = await survivors(built, tablesOf(built), {
-      // of many rows the first, one in the middle, the last
-      pick: (_, count) => [...new Set([0, count >> 1, count - 1])],
-      every: 4,
+      // of many rows the first and the last
+      pick: (_, count) => [...new Set([0, count - 1])],
+      every: 64,
     });
-    expectFree(result.survivors);
-    expect(result.mutants).toBeGreaterThan(10_000);
+    expectFree(result.survivors, { all: false });
+    expect(result.mutants).toBeGreaterThan(20_000);
   });
 });
+
+/** Ranges, and what chains ask of words that are cut or moved whoever acts: a request alone does nothing. */
+const MAY_ASK: ReadonlySet<string> = new Set([...Object.keys(RANGE_BITS), "CUT", "SHIFT"]);
+
+/** Whether a cell switches a row on: then it is one as any other, whose tokens nobody sends. */
+const isSwitch = ({ columns }: RowTemplate, column: string, value: bigint): boolean =>
+  column === "mult" ||
+  (value === 1n && (column === "act" || (!columns.includes("act") && /^(is[A-Z]|inside|above|below)/.test(column))));
 
 describe("padding", () => {
   it("does nothing, whatever one of its cells holds", async () => {
@@ -40,12 +50,12 @@ describe("padding", () => {
       for (const [i, column] of template.columns.entries()) {
         for (const value of mutants(0n)) {
           const cells = zeros.with(i, value);
+          if (isSwitch(template, column, value)) continue;
           const acts = messagesOf(template, cells).filter(
-            ({ tag, multiplicity }) => canonical(multiplicity) !== 0n && RANGE_BITS[tag] === undefined,
+            ({ tag, multiplicity }) =>
+              canonical(multiplicity) !== 0n && (TAGS[tag].type === "C" || multiplicity < 0n || !MAY_ASK.has(tag)),
           );
-          // switched on it is a row as any other, whose tokens nobody sends
-          if (["act", "isStack", "isMemory", "mult"].includes(column)) continue;
-          if (checkRow(circuit, template, cells) === undefined) expect(acts, `${template.name}.${column}`).toEqual([]);
+          if (acts.length > 0) expect(checkRow(circuit, template, cells), `${template.name}.${column}`).toBeDefined();
         }
       }
     }

@@ -3,12 +3,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { PROVIDERS } from "../../../src/block/lookups.js";
 import { assertPublic, STATEMENT } from "../../../src/circuits/compile.js";
 import { CircuitError } from "../../../src/circuits/errors.js";
 import { CIRCUITS, columnNames, columnsOf, rowNames, templateName } from "../../../src/circuits/sources.js";
 import type { R1cs } from "../../../src/formats/r1cs.js";
 import { TEMPLATES } from "../../../src/rows/index.js";
 import { messagesOf } from "../../../src/rows/machine.js";
+import type { RowTemplate } from "../../../src/rows/row.js";
+import type { Message } from "../../../src/verifier/bus.js";
 import { COORDINATES, TAGS, type TagName } from "../../../src/verifier/tags.generated.js";
 
 const FILES = readdirSync(CIRCUITS, { recursive: true, encoding: "utf8" })
@@ -39,6 +42,66 @@ interface Registered {
 }
 const REGISTRY = (JSON.parse(readFileSync(join(CIRCUITS, "tags.json"), "utf8")) as { tags: Registered[] }).tags;
 
+/** Columns that switch something on; `has` and `isJumpi` do so beside another one. */
+const isFlag = (name: string): boolean => /^(act|has|inside|above|below|bare|is[A-Z]\w*|mult)$/.test(name);
+const BESIDE = ["act", "has", "isJumpi", "mult"];
+
+/**
+ * Legal rows of a template as far as its messages go: switched on, at most one of the flags that exclude each other, all
+ * others whatever multiplicities depend on: the same, different, at the edges of a word's bytes.
+ */
+function rowsOf({ columns }: RowTemplate): bigint[][] {
+  const choices = columns.filter((name) => isFlag(name) && !BESIDE.includes(name));
+  let state = 1;
+  const random = (n: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return (state >>> 8) % n;
+  };
+  const rows: bigint[][] = [];
+  for (const chosen of [...choices, undefined]) {
+    for (let i = 0; i < 60; i++) {
+      const values = i % 3 === 0 ? [0n] : i % 3 === 1 ? [0n, 1n, 2n] : [0n, 1n, 2n, 31n, 32n, 33n];
+      rows.push(
+        columns.map((name, at) => {
+          if (name === chosen || name === "act" || name === "mult") return 1n;
+          if (BESIDE.includes(name)) return BigInt(random(2));
+          if (isFlag(name)) return 0n;
+          return i === 0 ? BigInt(at + 2) : values[random(values.length)]!;
+        }),
+      );
+    }
+  }
+  return rows;
+}
+
+/** What legal rows of each template have on the bus. */
+const MESSAGES = new Map(
+  TEMPLATES.map((template) => [template.name, rowsOf(template).map((cells) => messagesOf(template, cells))] as const),
+);
+
+/** Tags by template, as its rows use them. */
+const USES = new Map(
+  [...MESSAGES].map(([name, rows]) => {
+    const uses = { sent: new Set<TagName>(), received: new Set<TagName>(), unused: new Set<TagName>() };
+    for (const { tag, multiplicity } of rows.flat()) {
+      if (multiplicity > 0n) uses.sent.add(tag);
+      else if (multiplicity < 0n) uses.received.add(tag);
+      else uses.unused.add(tag);
+    }
+    return [name, uses] as const;
+  }),
+);
+const tag = (name: TagName): Registered => REGISTRY.find((each) => each.name === name)!;
+const isLookup = (name: TagName): boolean => tag(name).type === "L";
+
+/** The only rows that vouch for something. */
+const VOUCHERS: Readonly<Partial<Record<TagName, string>>> = {
+  MEMGAS: "memgas",
+  WIDE: "wide",
+  CUT: "cutword",
+  SHIFT: "shiftword",
+};
+
 describe("the tag registry", () => {
   it("has distinct tags other than 0, and no more coordinates than there are", () => {
     const ids = Object.values(TAGS).map(({ id }) => id);
@@ -55,47 +118,98 @@ describe("the tag registry", () => {
   });
 
   it("lists exactly who sends and who receives what", () => {
-    const used = new Map<string, { senders: Set<string>; receivers: Set<string> }>();
-    for (const { name } of REGISTRY) used.set(name, { senders: new Set(), receivers: new Set() });
-    for (const template of TEMPLATES) {
-      // all switches on, and all other columns different from each other
-      const flags = ["act", "inside", "isStack", "isMemory", "mult"];
-      const cells = template.columns.map((name, i) => (flags.includes(name) ? 1n : BigInt(i + 2)));
-      for (const { tag, multiplicity } of messagesOf(template, cells)) {
-        expect(multiplicity === 0n, `${template.name} ${tag}`).toBe(false);
-        used.get(tag)![multiplicity > 0n ? "senders" : "receivers"].add(template.name);
-      }
-    }
+    const users = (side: "sent" | "received", name: TagName): string[] =>
+      [...USES].flatMap(([row, uses]) => (uses[side].has(name) ? [row] : [])).sort();
+    const rows = (list: readonly string[]): string[] => list.filter((who) => who !== "verifier").sort();
     for (const { name, type, senders, receivers } of REGISTRY) {
-      const { senders: sent, receivers: got } = used.get(name)!;
-      const rows = (list: readonly string[]) => list.filter((who) => who !== "verifier").sort();
-      expect([...got].sort(), `${name}: receivers`).toEqual(rows(receivers));
+      expect(users("received", name), `${name}: receivers`).toEqual(rows(receivers));
       if (type === "L") expect(senders, `${name}: senders`).toBe("any");
-      else expect([...sent].sort(), `${name}: senders`).toEqual(rows(senders as string[]));
+      else expect(users("sent", name), `${name}: senders`).toEqual(rows(senders as string[]));
+    }
+    // no message that is never there
+    for (const [row, { sent, received, unused }] of USES) {
+      expect(
+        [...unused].filter((name) => !sent.has(name) && !received.has(name)),
+        row,
+      ).toEqual([]);
     }
   });
 
   it("lets only SINK rows receive without a use, and only what is sinkable", () => {
     const sunk = REGISTRY.filter(({ receivers }) => receivers.some((who) => who.startsWith("sink")));
-    expect(sunk.map(({ name }) => name).sort()).toEqual(["JOURNAL", "MEMORY", "STACK"]);
+    expect(sunk.map(({ name }) => name).sort()).toEqual(["JOURNAL", "LOGDATA", "MEMORY", "STACK"]);
     expect(
       REGISTRY.filter(({ sinkable }) => sinkable)
         .map(({ name }) => name)
         .sort(),
     ).toEqual(sunk.map(({ name }) => name).sort());
+    for (const [row, { sent }] of USES) if (row.startsWith("sink")) expect([...sent], row).toEqual([]);
   });
 
-  it("lets only the verifier vouch, but for MEMGAS", () => {
+  it("lets only the verifier vouch, but for what is computed in rows", () => {
     for (const { name, type, receivers } of REGISTRY) {
-      if (type === "L") expect(receivers, name).toEqual(name === "MEMGAS" ? ["memgas"] : ["verifier"]);
+      if (type === "L") expect(receivers, name).toEqual([VOUCHERS[name] ?? "verifier"]);
+    }
+    expect(PROVIDERS.map((provider) => provider.tag).sort()).toEqual(Object.keys(VOUCHERS).sort());
+  });
+
+  it("lets rows that vouch do nothing else, and ask only the verifier", () => {
+    for (const row of Object.values(VOUCHERS)) {
+      const { sent, received } = USES.get(row)!;
+      expect([...received].map((name) => VOUCHERS[name])).toEqual([row]);
+      for (const name of sent) expect([name, tag(name).type, tag(name).receivers]).toEqual([name, "L", ["verifier"]]);
     }
   });
 
-  it("never lets the verifier take STATE, nor anybody but it send FRAME and begin STATE", () => {
-    const of = (name: string) => REGISTRY.find((tag) => tag.name === name)!;
-    expect(of("STATE").receivers).not.toContain("verifier");
-    expect(of("FRAME").senders).toEqual(["verifier"]);
-    expect(of("TXEND").receivers).toEqual(["verifier"]);
+  it("lets nobody ask a negative number of times", () => {
+    for (const [row, { received }] of USES) {
+      for (const name of received) if (isLookup(name)) expect(VOUCHERS[name], `${row} ${name}`).toBe(row);
+    }
+  });
+
+  it("never lets the verifier take STATE, nor anybody but it send FRAME or claims, or take TXEND", () => {
+    expect(tag("STATE").receivers).not.toContain("verifier");
+    expect(tag("FRAME").senders).toEqual(["verifier"]);
+    expect(tag("CLAIM").senders).toEqual(["verifier"]);
+    expect(tag("CLAIMWORD").senders).toEqual(["verifier"]);
+    expect(tag("TXEND").receivers).toEqual(["verifier"]);
+  });
+});
+
+describe("the machine", () => {
+  const there = (name: TagName, messages: readonly Message[]): Message[] =>
+    messages.filter(({ tag, multiplicity }) => tag === name && multiplicity !== 0n);
+
+  it("runs but in rows that undo or end a failure, and fails only in those that say so", () => {
+    const undoing = (name: string): boolean => name.startsWith("undo") || name === "fail";
+    const failing = (name: string): boolean => name.startsWith("halt") || name === "revert";
+    for (const [name, rows] of MESSAGES) {
+      for (const { multiplicity, coordinates } of there("STATE", rows.flat())) {
+        const mode = undoing(name) || (multiplicity > 0n && failing(name)) ? 1n : 0n;
+        expect(coordinates[9], name).toBe(mode);
+      }
+    }
+  });
+
+  it("is taken once and given at most once, a clock later", () => {
+    const ends = ["stop", "returns", "fail"];
+    for (const [name, rows] of MESSAGES) {
+      const forms = new Set<string>();
+      for (const states of rows.map((messages) => there("STATE", messages))) {
+        const [from, to] = states.sort((a, b) => Number(a.multiplicity - b.multiplicity));
+        const later = to === undefined ? "" : `, clk + ${to.coordinates[0]! - from!.coordinates[0]!}`;
+        if (states.length > 0) forms.add(states.map(({ multiplicity }) => multiplicity).join() + later);
+      }
+      const all = forms.size === 0 ? [] : [ends.includes(name) ? "-1" : "-1,1, clk + 1"];
+      expect([...forms], name).toEqual(all);
+    }
+  });
+
+  it("fetches what is an instruction, but to show that a destination is none", () => {
+    for (const [name, rows] of MESSAGES) {
+      if (name === "haltjump") continue;
+      for (const { coordinates } of there("CODE", rows.flat())) expect(coordinates[12], name).toBe(1n);
+    }
   });
 });
 
@@ -160,14 +274,21 @@ describe("the circuits", () => {
     for (const file of ROWS) {
       const row = file.replace(/^rows.|\.circom$/g, "");
       // the provider's multiplicity is free (protocol, section 5)
-      if (row === "memgas") continue;
+      if (Object.values(VOUCHERS).includes(row)) continue;
       const source = body(file, templateName(row));
-      const flags = columnsOf(row).filter((name) => /^(act|is[A-Z]\w*|inside)$/.test(name));
+      const flags = columnsOf(row).filter(isFlag);
       expect(flags.length, row).toBeGreaterThan(0);
       for (const flag of flags) {
-        const boolean = new RegExp(`\\.bit <== ${flag};|${flag} \\* \\(act - ${flag}( - \\w+)?\\) === 0`);
-        expect(source, `${row}.${flag}`).toMatch(boolean);
+        const boolean = new RegExp(`\\.bit <== ${flag};|\\b${flag} \\* \\(act - ${flag}( - \\w+)?\\) === 0`);
+        // the one flag that is an IsZero
+        if (flag === "bare") expect(source).toMatch(/\bbare === act \* \w+\.z;/);
+        else expect(source, `${row}.${flag}`).toMatch(boolean);
       }
+      if (flags.includes("act")) continue;
+      // without act, flags exclude each other: their sum is boolean; a sink's messages have nothing to do with each other
+      const sum = new RegExp(`(var|signal) act <?==? |\\.bit <== ${flags.join(" \\+ ")};`);
+      if (row !== "sink") expect(source, row).toMatch(sum);
+      if (/(var|signal) act <?==? /.test(source)) expect(source, row).toMatch(/\.bit <== act;/);
     }
   });
 });
