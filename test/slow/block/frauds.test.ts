@@ -4,8 +4,8 @@
  */
 
 import { describe, expect, it } from "vitest";
-import { recoverSender } from "../../../src/verifier/ethereum/transaction.js";
-import { CLEAN, Forgery, forgeryOf, scenarioOf, type Verdict } from "../../support/blocks.js";
+import { effectiveGasPrice, recoverSender } from "../../../src/verifier/ethereum/transaction.js";
+import { CLEAN, type Forgery, forgeryOf, type Verdict } from "../../support/blocks.js";
 
 const CALL = { from: "alice", to: "c" };
 
@@ -201,16 +201,23 @@ describe("gas", () => {
     await expectRefused(f, "CLAIM_END");
   });
 
-  /** An execution of ten gas with a limit that leaves nine. */
+  /** An execution that needs one more gas than there is, and goes on all the same. */
   const exhausted = async (): Promise<Forgery> => {
     const contracts = { c: "1 2 ADD POP JUMPDEST STOP" };
     const [rich, poor] = [
-      await scenarioOf(contracts, [{ ...CALL, gas: 100_000 }]),
-      await scenarioOf(contracts, [{ ...CALL, gas: 21_011 }]),
+      await forgeryOf(contracts, [{ ...CALL, gas: 100_000 }]),
+      await forgeryOf(contracts, [{ ...CALL, gas: 21_011 }]),
     ];
-    const missing = 100_000n - 21_011n;
-    const steps = rich.trace.executions[0]!.steps.map((step) => ({ ...step, gas: step.gas - missing }));
-    return new Forgery({ ...poor.trace, executions: [{ ...rich.trace.executions[0]!, steps }] });
+    const { header, transactions } = poor.built;
+    const missing = rich.built.transactions[0]!.gasLimit - transactions[0]!.gasLimit;
+    Object.assign(rich.built, { header, transactions });
+    rich.gas(0n, -missing);
+    // the gas isn't paid for, and isn't given back
+    rich.credit(missing);
+    const unpaid = missing * effectiveGasPrice(transactions[0]!, header.baseFeePerGas, "test");
+    rich.claims.transactions[0]!.endSenderBalance.balance += unpaid;
+    entryOf(rich, 0n).valueLo! += unpaid;
+    return rich;
   };
 
   it("out of gas carried on, with the debt claimed", async () => {
@@ -337,7 +344,7 @@ describe("words and ranges", () => {
     store.cost1 = 0n;
     f.gas(store.clk! + 1n, 3n);
     expect((await f.verdict()).unmatched).toEqual(["MEMGAS sent"]);
-    f.provideMemgas = false;
+    f.provide = false;
     const provider = f.rows.find(({ row, c }) => row === "memgas" && c.w === 1n)!.c;
     Object.assign(provider, { q: -3n, qHigh: 0n });
     const { messages } = await expectUnmatched(f, ["RANGE_16 sent", "RANGE_9 sent"]);
@@ -399,12 +406,13 @@ describe("memory and calldata", () => {
       { ...CALL, data: [88] },
     ]);
     const [first, second] = f.all("calldataload").map(({ c }) => c);
-    const [sunk, other] = f.all("sink").map(({ c }) => c);
-    Object.assign(second!, { region: first!.region, lo: 77n, wordOld: sunk!.t });
+    second!.lo = 77n;
     f.row("pop", 1).lo = 77n;
-    [sunk!.t, other!.t] = [other!.t!, 16n * other!.ctx!];
-    const { messages } = await expectUnmatched(f, ["CTX sent"]);
-    expect(messages).toMatchObject([{ fields: { field: 0x101n, lo: first!.region } }]);
+    const { messages } = await expectUnmatched(f, ["CALLDATA sent"]);
+    expect(messages).toMatchObject([{ fields: { ctx: second!.ctx, lo: 77n } }]);
+    // the entry that there is belongs to another frame
+    second!.ctx = first!.ctx!;
+    expect((await f.verdict()).unmatched).toEqual(["STACK received", "STACK sent", "STATE received", "STATE sent"]);
   });
 
   it("sink under tag 0", async () => {
@@ -565,7 +573,7 @@ describe("storage", () => {
 describe("undoing", () => {
   it("missing undo", async () => {
     const f = await block("7 0 SSTORE 0 0 REVERT", { value: 3 }, { 0: 5 });
-    const [undo, next] = [f.row("undo"), f.row("undobalance")];
+    const [undo, next] = [f.row("undo"), f.row("undoaccount")];
     f.drop(undo);
     const { address, valueLo, origLo, lastTx, entryOld, liveOld } = undo as Record<string, bigint>;
     f.add("sinkjournal", {
