@@ -6,30 +6,8 @@
 import { describe, expect, it } from "vitest";
 import { invert, mod } from "../../../src/circuits/linear.js";
 import { memoryCost } from "../../../src/rows/memory.js";
-import { CLEAN, type Forgery, forgeryOf } from "../../support/blocks.js";
-
-/** A block of one call of one contract. */
-const block = (code: string, call: object = {}): Promise<Forgery> =>
-  forgeryOf({ c: { code } }, [{ from: "alice", to: "c", ...call }]);
-
-/** Expects the bus to catch a forgery by these messages and nothing else. */
-async function expectUnmatched(f: Forgery, unmatched: readonly string[]): Promise<void> {
-  const { messages, ...verdict } = await f.verdict();
-  expect(verdict).toEqual({ ...CLEAN, unmatched });
-}
-
-/** Expects the verifier to refuse the claims with a code. */
-async function expectRefused(f: Forgery, code: string): Promise<void> {
-  expect((await f.verdict()).refused).toBe(code);
-}
-
-/** Expects a constraint of one template's rows to be violated. */
-async function expectFault(f: Forgery, row: string): Promise<void> {
-  const { refused, faults } = await f.verdict();
-  expect({ refused, faults }).toEqual({ refused: undefined, faults: [row] });
-}
-
-const pair = (...tags: string[]): string[] => tags.flatMap((tag) => [`${tag} received`, `${tag} sent`]).sort();
+import type { Forgery } from "../../support/blocks.js";
+import { blockOfCall as block, expectFault, expectRefused, expectUnmatched, pair } from "../../support/frauds.js";
 
 describe("logs", () => {
   const TWO = "7 40 1 LOG1 8 32 0 LOG1";

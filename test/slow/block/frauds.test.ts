@@ -5,7 +5,8 @@
 
 import { describe, expect, it } from "vitest";
 import { effectiveGasPrice, recoverSender } from "../../../src/verifier/ethereum/transaction.js";
-import { CLEAN, type Forgery, forgeryOf, type Verdict } from "../../support/blocks.js";
+import { CLEAN, type Forgery, forgeryOf } from "../../support/blocks.js";
+import { expectFault, expectRefused, expectUnmatched, pair } from "../../support/frauds.js";
 
 const CALL = { from: "alice", to: "c" };
 
@@ -13,30 +14,10 @@ const CALL = { from: "alice", to: "c" };
 const block = (code: string, call: object = {}, storage: Record<string, number> = {}): Promise<Forgery> =>
   forgeryOf({ c: { code, storage } }, [{ ...CALL, ...call }]);
 
-/** Expects the bus to catch a forgery by these messages and nothing else. */
-async function expectUnmatched(f: Forgery, unmatched: readonly string[]): Promise<Verdict> {
-  const verdict = await f.verdict();
-  const { refused, faults } = verdict;
-  expect({ refused, faults, unmatched: verdict.unmatched }).toEqual({ ...CLEAN, unmatched });
-  return verdict;
-}
-
-/** Expects the verifier to refuse the claims with a code. */
-async function expectRefused(f: Forgery, code: string): Promise<void> {
-  expect((await f.verdict()).refused).toBe(code);
-}
-
-/** Expects a constraint of one template's rows to be violated, at least. */
-async function expectFault(f: Forgery, row: string): Promise<void> {
-  const { refused, faults } = await f.verdict();
-  expect({ refused, faults }).toEqual({ refused: undefined, faults: [row] });
-}
-
 const senderOf = (f: Forgery): bigint => recoverSender(f.built.transactions[0]!, "test");
 /** The row that sinks entry j of a journal. */
 const entryOf = (f: Forgery, j: bigint): Record<string, bigint> =>
   f.rows.find(({ row, c }) => row === "sinkjournal" && c.j === j)!.c;
-const pair = (tag: string): string[] => [`${tag} received`, `${tag} sent`];
 
 /** Code that writes what calldata says: value, slot, and whether to revert. */
 const STORE = `
