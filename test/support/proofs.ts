@@ -165,7 +165,11 @@ export const allInvalid = (n: number, except: readonly Fault[] = []): Fault[] =>
 ];
 
 /** What a replica looks up in its state, from the trace's. */
-export function touchedState({ accounts, codes, blockHashes }: Pick<BuiltBlock, "accounts" | "codes" | "blockHashes">): TouchedState {
+export function touchedState({
+  accounts,
+  codes,
+  blockHashes,
+}: Pick<BuiltBlock, "accounts" | "codes" | "blockHashes">): TouchedState {
   return {
     accounts,
     blockHashes,

@@ -9,14 +9,15 @@ import { ChunkproofError } from "../../../src/verifier/errors.js";
 import { expectHonest } from "../../support/blocks.js";
 import { ABSENT, lift, type VmCase, vmCases } from "../../support/vmtests.js";
 
-/** Steps beyond this are what the cases of vmPerformance do; blocks so long are tested elsewhere. */
-const MAX_GAS = 1_500_000n;
+/** More than nearly all cases need. Those of vmPerformance loop for as long as there is gas: a few rounds of them will do. */
+const MAX_GAS = { vmPerformance: 15_000n, other: 300_000n };
 
 /** What became of a case: `right`, or why it is refused. */
 async function outcome(vmCase: VmCase): Promise<string> {
   const { to, data, gas, value, genesis, header, secretKey } = await lift(vmCase);
   const sequencer = await Sequencer.create({ chainId: 1n, genesis, header });
-  const gasLimit = 21_000n + 16n * BigInt(data.length) + (gas < MAX_GAS ? gas : MAX_GAS);
+  const most = vmCase.name.startsWith("vmPerformance") ? MAX_GAS.vmPerformance : MAX_GAS.other;
+  const gasLimit = 21_000n + 16n * BigInt(data.length) + (gas < most ? gas : most);
   const tx = { type: 0, to, data, value, gasLimit, gasPrice: 10n ** 9n } as const;
   try {
     const block = await sequencer.buildBlock([signTransaction(tx, 1n, secretKey)]);
@@ -44,10 +45,13 @@ describe.skipIf(ABSENT !== undefined)(
       });
     }
 
-    it("are nearly all proved right", () => {
-      for (const [result, names] of outcomes) console.log(`${names.length} ${result}`);
-      const count = [...outcomes.values()].reduce((sum, names) => sum + names.length, 0);
-      expect(count).toBe(651);
+    it("are all proved right, but for those that call or destroy", () => {
+      const counts = Object.fromEntries([...outcomes].map(([result, names]) => [result, names.length]));
+      expect(counts).toEqual({
+        right: 645,
+        "TRACE_UNSUPPORTED_OPCODE: CALL": 3,
+        "TRACE_UNSUPPORTED_OPCODE: SELFDESTRUCT": 3,
+      });
     });
   },
 );
