@@ -479,8 +479,8 @@ describe("bad input is 2: one line, and nothing is written", () => {
     const trace = (await readFile(good.trace, "utf8")).replace('"version":1', '"version":2');
     const snapshot = (await readFile(good.snapshot, "utf8")).replace('"version":1', '"version":99');
     const proof = new Uint8Array(await readFile(good.proof));
-    expect(proof[4]).toBe(1);
-    proof[4] = 2;
+    expect(proof[4]).toBe(2);
+    proof[4] = 1;
     const keys = { ...JSON.parse(await readFile(good.keys, "utf8")), version: 2 };
     await writeFile(here("b.trace"), trace);
     await writeFile(here("s.json"), snapshot);
@@ -489,7 +489,7 @@ describe("bad input is 2: one line, and nothing is written", () => {
     await expectRefused(prove("b.trace"), "TRACE_VERSION", /expected 1, got 2/);
     await expectRefused(["check", "b.trace"], "TRACE_VERSION");
     await expectRefused(verifyWith({ state: "s.json" }), "TRACE_VERSION", /expected 1, got 99/);
-    await expectRefused(verifyWith({ proof: "b.proof" }), "BLOCK_VERSION", /expected 1, got 2/);
+    await expectRefused(verifyWith({ proof: "b.proof" }), "BLOCK_VERSION", /expected 2, got 1/);
     await expectRefused(verifyWith({ keys: "keys.json" }), "KEYSET_VERSION", /expected 1, got 2/);
   });
 

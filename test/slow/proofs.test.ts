@@ -376,10 +376,8 @@ describe("the header", () => {
       // everything else is what the transcript is for
       let expected: Fault[] = code === undefined ? allInvalid(CHUNKS) : [[code, `header.${field}`]];
       if (field === "beneficiary") {
-        expected = (["balances", "accounts"] as const).flatMap((list): Fault[] => [
-          ["CLAIM_COVER", `claims.cells.${list}[0]`],
-          ["CLAIM_COVER", `claims.cells.${list}`],
-        ]);
+        // the cell of another one is missing; this one's may be there, as steps may touch any account
+        expected = (["balances", "accounts"] as const).map((list): Fault => ["CLAIM_COVER", `claims.cells.${list}`]);
       }
       await expectFaults({ ...proof, header: encodeHeader(header) }, replica, expected);
     }
@@ -688,7 +686,6 @@ describe("a sequencer that cheats", () => {
         "transactions.accounts.lastTx": ["CLAIM_WARMTH"],
         "transactions.accounts.codeHash": ["CLAIM_CODE", "CLAIM_PRESENCE", "TX_SENDER_CODE"],
         "transactions.end.clk": ["CLAIM_LOOKUP"],
-        "transactions.end.logs.n": ["CLAIM_END"],
         "cells.balances.address": ["CLAIM_COVER"],
         "cells.nonces.address": ["CLAIM_COVER"],
         "cells.accounts.address": ["CLAIM_COVER"],
@@ -702,7 +699,7 @@ describe("a sequencer that cheats", () => {
         "lookups.range.value": ["CLAIM_ORDER"],
         "lookups.range.multiplicity": ["CLAIM_RANGE"],
       });
-      expect(names.size).toBe(53);
+      expect(names.size).toBe(52);
       // of most of them there are several
       expect(drawn).toBeGreaterThan(names.size);
 
