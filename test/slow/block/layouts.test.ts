@@ -18,17 +18,18 @@ import { readWtns } from "../../../src/formats/wtns.js";
 import { randomScalar } from "../../../src/prover/random.js";
 import { template } from "../../../src/rows/index.js";
 import { messagesOf } from "../../../src/rows/machine.js";
-import { loadScenario, runScenario } from "../../../src/trace/index.js";
 import { busSum, type Message } from "../../../src/verifier/bus.js";
-import { CACHE } from "../../support/blocks.js";
+import { CACHE, scenarioOf } from "../../support/blocks.js";
 import { closeSnarkjs, snarkjsWitness } from "../../support/circuits.js";
+import { EVERY_TEMPLATE } from "../../support/mutations.js";
 
 const LAYOUTS = readLayouts();
 const canonical = (x: bigint): bigint => ((x % FR_MODULUS) + FR_MODULUS) % FR_MODULUS;
 
 let built: BuiltBlock;
 beforeAll(async () => {
-  built = blockRows((await runScenario(loadScenario("demo"))).trace);
+  const { contracts, calls, block } = EVERY_TEMPLATE;
+  built = blockRows((await scenarioOf(contracts, calls, block)).trace);
 });
 afterAll(closeSnarkjs);
 
@@ -47,7 +48,7 @@ function messagesIn({ layout, columns }: Chunk): Message[] {
   return messages.filter(({ multiplicity }) => multiplicity !== 0n);
 }
 
-/** Chunks of the demo: one of a layout, and a plan for what it doesn't hold. */
+/** Chunks of the block: one of a layout, and a plan for what it doesn't hold. */
 function chunksWith(first: Layout): ReturnType<typeof fillChunks> {
   const demand = new Map(
     [...built.rows].map(([row, { columns }]) => [row, Math.max(0, columns.length - (first.rows[row] ?? 0))]),
@@ -60,7 +61,7 @@ function chunksWith(first: Layout): ReturnType<typeof fillChunks> {
   return fillChunks(built.rows, [first, ...rest]);
 }
 
-describe("plans of the demo", () => {
+describe("plans of a block that uses every template", () => {
   it.each(LAYOUTS.map((layout) => [layout.name, layout] as const))(
     "hold every row once, and balance with the verifier: %s first",
     (_, layout) => {
@@ -84,7 +85,7 @@ describe("plans of the demo", () => {
 
 describe("whole layouts", () => {
   it.each(LAYOUTS.map((layout) => [layout.name, layout] as const))(
-    "are solved with rows of the demo and with padding only: %s",
+    "are solved with rows of every template that they hold, and with padding only: %s",
     { timeout: 600_000 },
     async (name, layout) => {
       const { r1cs } = await cachedCircuit(layout, CACHE);
@@ -96,7 +97,7 @@ describe("whole layouts", () => {
       const t1 = performance.now();
       const challenges = { alpha: randomScalar(), beta: randomScalar() };
       const filled = chunksWith(layout).chunks[0]!;
-      expect(filled.rows.length, name).toBeGreaterThan(0);
+      expect([...new Set(filled.rows.map(({ row }) => row))].sort(), name).toEqual(Object.keys(layout.rows).sort());
       const padding = fillChunks(new Map(), [layout]).chunks[0]!;
       for (const chunk of [filled, padding]) {
         const witness = solve(plan, [challenges.alpha, challenges.beta, ...chunk.columns.map(canonical)]);
