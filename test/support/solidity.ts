@@ -26,9 +26,14 @@ export interface ContractScenario {
 /** The names that {@link contractScenario} knows. */
 export const CONTRACT_SCENARIOS: readonly string[] = scripts.CONTRACT_SCENARIOS;
 
-/** The calls of one contract. */
-export async function contractScenario(name: string): Promise<ContractScenario> {
-  return loaded(await scripts.contractScenario(name));
+/** The calls of one contract, all of them or those that are kept. */
+export async function contractScenario(
+  name: string,
+  keep: (call: number) => boolean = () => true,
+): Promise<ContractScenario> {
+  const { json, calls } = await scripts.contractScenario(name);
+  const kept = <T>(list: readonly T[]): T[] => list.filter((_, i) => keep(i));
+  return loaded({ json: { ...json, transactions: kept(json.transactions) }, calls: kept(calls) });
 }
 
 /** A block of so many transfers of an ERC-20 token. */
