@@ -27,6 +27,13 @@ const BARS = {
   slt: 90,
   eq: 90,
   iszero: 90,
+  shift: 120,
+  mul: 120,
+  div: 120,
+  addressmask: 50,
+  keccak: 80,
+  read: 80,
+  calldataload: 50,
 };
 /** The constant, and sum, alpha and beta: wires of a key that belong to no row. */
 const FIXED = 4;

@@ -5,8 +5,8 @@
  */
 
 import { loadScenario } from "chunkproof/trace";
-import { tokenTransfers } from "../../scripts/contracts/scenarios.mjs";
 import { COUNTER, FIBONACCI, SORT } from "../../dist/trace/contracts.js";
+import { tokenTransfers } from "../../scripts/contracts/scenarios.mjs";
 
 const SENDERS = 10;
 const ETHER = String(10n ** 18n);
