@@ -81,7 +81,8 @@ template Destination(d) {
 // inside, a boolean that the row constrains, 0 in padding: offset < length, shown by length - 1 - at < 2^32, where at =
 // offsetLo + 2^125*offsetHi, below the field's order by more than 2^32, is below 2^125 only if offsetHi = 0. Not inside:
 // offsetHi != 0, or WIDE has offsetLo - length.
-// length < 2^25 by whoever vouches for it (CTX, CODEID), halves of the offset are below 2^128 by whoever pushed it.
+// length < 2^29 by whoever vouches for it (CTX, as gas of below 2^31 pays 4 for each byte; CODEID), halves of the offset are
+// below 2^128 by whoever pushed it.
 // source: powered ctx and code as in LOAD. `end` of the chain's tokens is n, or anything if m = 32: see load.circom.
 template Source(d) {
     signal input alpha;

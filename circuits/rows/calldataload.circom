@@ -5,7 +5,7 @@
 // STACK(ctx, sp - 1) = the bytes. What it asks besides is one of three:
 // inside: CALLDATA(ctx, offset; hi, lo), which the verifier has for offsets below the number of bytes, and no others;
 // short: offsetHi = 0, CTX(ctx, 0x36) = len, the number of bytes, and WIDE for offsetLo - len. offsetLo < 2^128 by whoever
-// pushed it and len < 2^25 by the verifier, so that a difference below 2^128 in the field says offsetLo >= len;
+// pushed it and len < 2^29 by the verifier, so that a difference below 2^128 in the field says offsetLo >= len;
 // neither: offsetHi != 0, which is beyond the end of any calldata.
 // The last two have the word 0. `at` = offsetLo + 2^125*offsetHi doesn't wrap, and is below 2^125 only if offsetHi = 0: it
 // is the offset if it stands in CALLDATA. inside and short are booleans, and 0 in padding. len is free where it is not asked

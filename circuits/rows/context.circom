@@ -1,9 +1,10 @@
-// CALLER, ADDRESS, CALLVALUE, CALLDATASIZE (Yellow Paper H.2): pushes a word of the frame's context.
+// CALLER, ADDRESS, CALLVALUE, CALLDATASIZE, CODESIZE, RETURNDATASIZE (Yellow Paper H.2, EIP-211): pushes a word of the
+// frame's context.
 //
 // Takes and gives STATE: pc + 1, sp + 1, gas - 2. Asks CODE for class 0x33 and n, CTX(ctx, n) for the word. Sends
 // STACK(ctx, sp). Asks RANGE_10 that sp <= 1023.
-// n is the opcode: the provider of CODE gives class 0x33 to 0x33, 0x30, 0x34 and 0x36 only, so that n is none of the fields of
-// CTX that aren't opcodes. hi, lo < 2^128 by the provider of CTX; ctx comes from STATE.
+// n is the opcode: the provider of CODE gives class 0x33 to these six only, so that n is none of the fields of CTX that
+// aren't opcodes. hi, lo < 2^128 by the provider of CTX; ctx comes from STATE.
 // Padding (act = 0): nothing is sent or asked but the range of sp.
 pragma circom 2.2.0;
 

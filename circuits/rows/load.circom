@@ -6,7 +6,7 @@
 // the number of words there is one row, and for no other. If m = 32, `end` may be anything: CUT has no entry for it.
 // The source is what exists: calldata of ctx (and code = NO_CODE), or the code (and ctx = 0, which is no frame).
 // isData: asks CALLDATA(ctx, o; word); isCode: asks CODEWORD(code, o; word). The verifier has these for o < length only, of
-// frames and codes that there are. Neither: the word is 0, and WIDE has o - length; o < 2^30 and length < 2^25 by the
+// frames and codes that there are. Neither: the word is 0, and WIDE has o - length; o < 2^30 and length < 2^29 by the
 // row that began, so that o >= length. The last row asks CUT(m; word; cut).
 // word is a word by the verifier, cut by CUT. Equations between words are such between polynomials in beta.
 // Padding (act = 0): nothing is sent, received or asked.
