@@ -462,10 +462,10 @@ describe("bad input is 2: one line, and nothing is written", () => {
       [verifyWith({ proof: good.snapshot }), "BLOCK_MALFORMED"],
       [verifyWith({ proof: good.keys }), "BLOCK_MALFORMED"],
       [verifyWith({ state: good.proof }), "TRACE_JSON"],
-      [verifyWith({ state: good.trace }), "TRACE_FIELD"],
+      [verifyWith({ state: good.trace }), "TRACE_VERSION"],
       [verifyWith({ state: good.keys }), "TRACE_FIELD"],
       [verifyWith({ keys: good.proof }), "KEYSET_MALFORMED"],
-      [verifyWith({ keys: good.trace }), "KEYSET_MALFORMED"],
+      [verifyWith({ keys: good.trace }), "KEYSET_VERSION"],
       [verifyWith({ keys: good.snapshot }), "KEYSET_MALFORMED"],
       [["trace", good.proof, "-o", "t"], "TRACE_SCENARIO"],
       [["trace", good.trace, "-o", "t"], "TRACE_SCENARIO"],
@@ -476,7 +476,7 @@ describe("bad input is 2: one line, and nothing is written", () => {
   });
 
   test("unknown versions", async () => {
-    const trace = (await readFile(good.trace, "utf8")).replace('"version":1', '"version":2');
+    const trace = (await readFile(good.trace, "utf8")).replace('"version":2', '"version":3');
     const snapshot = (await readFile(good.snapshot, "utf8")).replace('"version":1', '"version":99');
     const proof = new Uint8Array(await readFile(good.proof));
     expect(proof[4]).toBe(2);
@@ -486,7 +486,7 @@ describe("bad input is 2: one line, and nothing is written", () => {
     await writeFile(here("s.json"), snapshot);
     await writeFile(here("b.proof"), proof);
     await writeFile(here("keys.json"), JSON.stringify(keys));
-    await expectRefused(prove("b.trace"), "TRACE_VERSION", /expected 1, got 2/);
+    await expectRefused(prove("b.trace"), "TRACE_VERSION", /expected 2, got 3/);
     await expectRefused(["check", "b.trace"], "TRACE_VERSION");
     await expectRefused(verifyWith({ state: "s.json" }), "TRACE_VERSION", /expected 1, got 99/);
     await expectRefused(verifyWith({ proof: "b.proof" }), "BLOCK_VERSION", /expected 2, got 1/);

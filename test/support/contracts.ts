@@ -155,6 +155,7 @@ const WHO = ["ADDRESS", "CALLER", "ORIGIN", "COINBASE", "1", "0x1234567890"];
 const ENDINGS = [
   ...["STOP", "MSIZE 0 RETURN", "5 40 RETURN", "0 0 REVERT", "0x2000 0 REVERT", "", ".0x61ff", "INVALID", ".0x0c"],
   ...["POP ".repeat(80), "0 1 JUMP", "1 3 JUMPI", "0 0 NOT JUMP", "0 NOT 1 RETURN", "0 NOT MLOAD", "1 0 NOT LOG0"],
+  ...["0 1 0 RETURNDATACOPY", "0 NOT 0 0 RETURNDATACOPY"],
 ];
 
 const STACK = ["dup", "swap", "pop", "jump", "jumpi"];
@@ -174,6 +175,7 @@ const WITH_OPERANDS: readonly { readonly make: Make; readonly leaves: 0 | 1 }[] 
     make: ([a, b, c, d]) => `${at(SIZES, a!)} ${at(PLACES, b!)} ${at(PLACES, c!)} ${at(WHO, d!)} EXTCODECOPY`,
     leaves: 0,
   },
+  { make: ([a]) => `0 0 ${at(PLACES, a!)} RETURNDATACOPY`, leaves: 0 },
   { make: ([a, b]) => `${at(SIZES, a!)} ${at(PLACES, b!)} KECCAK256`, leaves: 1 },
   { make: ([a]) => `${at(PLACES, a!)} CALLDATALOAD`, leaves: 1 },
   { make: ([a]) => `${a! % 4} SLOAD`, leaves: 1 },

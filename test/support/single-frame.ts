@@ -69,6 +69,9 @@ export async function callAll(sequencer: Sequencer, cases: readonly Case[], nonc
   return sequencer.buildBlock(transactions);
 }
 
+/** The block of {@link callAll}, on a chain of its own. */
+export const callBlock = async (cases: readonly Case[]): Promise<BuiltBlock> => callAll(await chainOf(cases), cases);
+
 const high = 1n << 255n;
 const neg = (n: bigint) => (1n << 256n) - n;
 const hash = (bytes: Uint8Array) => bigEndian(keccak_256(bytes));

@@ -2,7 +2,17 @@
 
 import { expect, it } from "vitest";
 import { TEMPLATES } from "../../../src/rows/index.js";
-import { expectRandom, expectWild } from "../../support/blocks.js";
+import { expectHonest, expectRandom, expectWild } from "../../support/blocks.js";
+import { callBlock, HALTS, RESULTS } from "../../support/single-frame.js";
+
+it("each opcode of one frame and each way to halt check, and do what the EVM does", async () => {
+  const block = await callBlock([...RESULTS, ...HALTS]);
+  const { built } = await expectHonest(block, { sample: 4 });
+  expect(block.trace.executions.filter(({ status }) => status === 1)).toHaveLength(RESULTS.length);
+  expect([...built.rows.keys()]).toEqual(
+    expect.arrayContaining(["haltcode", "haltgas", "haltjump", "haltmemory", "haltreturn", "undolog", "undoaccount"]),
+  );
+});
 
 it("random blocks check, and do what the EVM does", { timeout: 900_000 }, async () => {
   const { rows, templates } = await expectRandom({ blocks: 40, programs: 24, sample: 32 });
