@@ -62,8 +62,13 @@ export function buildBlock(trace: Trace): BuiltBlock {
   }
 }
 
-/** Opcodes that have an address on top of the stack. */
-const TAKE_ADDRESS: ReadonlySet<number> = new Set([OP.BALANCE, OP.EXTCODESIZE, OP.EXTCODECOPY, OP.EXTCODEHASH]);
+/** Opcodes that have an address on top of the stack, with how many items they need: with fewer they touch nothing. */
+const TAKE_ADDRESS: ReadonlyMap<number, number> = new Map([
+  [OP.BALANCE, 1],
+  [OP.EXTCODESIZE, 1],
+  [OP.EXTCODECOPY, 4],
+  [OP.EXTCODEHASH, 1],
+]);
 
 /** The id of the code of accounts without code: no position in the list. */
 const NO_CODE_ID = 65536n;
@@ -73,7 +78,8 @@ function touchedPrecompiles({ transactions }: Prepared, { executions }: Trace): 
   const touched = transactions.flatMap(({ accessList }) => accessList.map(({ address }) => address));
   for (const { steps } of executions) {
     for (const { op, stack } of steps) {
-      if (TAKE_ADDRESS.has(op) && stack.length > 0) touched.push(BigInt.asUintN(160, stack.at(-1)!));
+      const items = TAKE_ADDRESS.get(op);
+      if (items !== undefined && stack.length >= items) touched.push(BigInt.asUintN(160, stack.at(-1)!));
     }
   }
   return [...new Set(touched)].filter((address) => address >= 1n && address <= LAST_PRECOMPILE);

@@ -205,6 +205,7 @@ export const HALTS: readonly Case[] = [
   { name: "RETURNDATACOPY from 1", code: "0 1 0 RETURNDATACOPY" },
   { name: "RETURNDATACOPY of 2^128 bytes", code: `${1n << 128n} 0 0 RETURNDATACOPY` },
   { name: "INVALID", code: "1 INVALID" },
+  { name: "underflow of EXTCODECOPY with a precompile on top", code: "0 0 1 EXTCODECOPY" },
   { name: "no opcode", code: "1 .0x0c" },
   { name: "no opcode: EOF", code: ".0xef00" },
   { name: "after writes and logs", code: "1 3 SSTORE 1 1 TSTORE 0 0 LOG0 INVALID" },
