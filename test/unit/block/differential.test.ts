@@ -1,10 +1,13 @@
 /** Blocks under `check`, and what the verifier makes of them, against the real EVM. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { loadScenario, runScenario, SCENARIO_NAMES } from "../../../src/trace/index.js";
 import { expectHonest, expectRandom, expectWild, scenarioOf } from "../../support/blocks.js";
 import { blockOf, EVERYTHING } from "../../support/contracts.js";
 import { callBlock, HALTS, RESULTS } from "../../support/single-frame.js";
+
+// where no circuit has been compiled yet, all of them are
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 describe("built-in blocks", () => {
   for (const name of SCENARIO_NAMES) {
@@ -57,7 +60,7 @@ describe("storage", () => {
 });
 
 describe("one frame", () => {
-  it("checks, and does what the EVM does: each opcode, and some ways to halt", { timeout: 120_000 }, async () => {
+  it("checks, and does what the EVM does: each opcode, and some ways to halt", async () => {
     // all of them, and the long ones: test/slow
     const halts = HALTS.filter(
       ({ name }, i) => (i % 6 === 0 || name.includes("precompile")) && !name.startsWith("overflow"),
@@ -69,12 +72,12 @@ describe("one frame", () => {
 });
 
 describe("random blocks", () => {
-  it("check, and do what the EVM does", { timeout: 120_000 }, async () => {
+  it("check, and do what the EVM does", async () => {
     const { rows } = await expectRandom({ blocks: 4, programs: 8, sample: 32 });
     expect(rows).toBeGreaterThan(2_000);
   });
 
-  it("of any bytes check, if the trace is accepted at all", { timeout: 120_000 }, async () => {
+  it("of any bytes check, if the trace is accepted at all", async () => {
     const { accepted } = await expectWild({ blocks: 4, programs: 8, sample: 32 });
     expect(accepted).toBeGreaterThan(1);
   });

@@ -1,6 +1,6 @@
 /** One committed cell of a block changed: the constraints or the bus refuse it (docs/protocol.md, section 12). */
 
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { blockRows } from "../../../src/block/assemble.js";
 import type { BuiltBlock } from "../../../src/block/build.js";
 import { checkRow } from "../../../src/block/check.js";
@@ -10,6 +10,9 @@ import type { RowTemplate } from "../../../src/rows/row.js";
 import { TAGS } from "../../../src/verifier/tags.generated.js";
 import { CIRCUITS, canonical, expectHonest, RANGE_BITS, scenarioOf } from "../../support/blocks.js";
 import { EVERY_TEMPLATE, expectFree, mutants, survivors, tablesOf } from "../../support/mutations.js";
+
+// where no circuit has been compiled yet, all of them are
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 let built: BuiltBlock;
 beforeAll(async () => {
