@@ -206,7 +206,8 @@ describe.skipIf(!existsSync(FILE))("Engine (of dist/, which npm run build makes)
     test("a thread that dies rejects everything with WORKER_FAILED, then and later", async () => {
       const engine = await open({ threads: 2 });
       await alive(engine);
-      const runs = [engine.run(slow(engine, 50, 10)), engine.run(slow(engine, 50, 10))];
+      // more than can be done before the thread is gone, on the slowest machine
+      const runs = [engine.run(slow(engine, 2000, 10)), engine.run(slow(engine, 2000, 10))];
       const settled = Promise.allSettled(runs);
       await workers[0]!.terminate();
       for (const result of await settled) {
