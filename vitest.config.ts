@@ -15,6 +15,19 @@ export default defineConfig({
         test: {
           name: "quick",
           include: ["test/unit/**/*.test.ts"],
+          exclude: ["test/unit/rows/**"],
+          setupFiles: ["test/support/seed.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        resolve,
+        test: {
+          name: "quick-rows",
+          include: ["test/unit/rows/**/*.test.ts"],
+          // many small files without any state: loading their modules anew for each would take longer than the tests
+          isolate: false,
           setupFiles: ["test/support/seed.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,

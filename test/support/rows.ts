@@ -88,6 +88,10 @@ function requestsHold(template: RowTemplate, columns: readonly bigint[]): boolea
   });
 }
 
+/** Of what the bus refuses, the circuit is asked about so many. */
+const ASKED = 8;
+let refused = 0;
+
 /** Whether the rest of an honest block would accept these columns in place of the row's own. */
 export function passes(
   circuit: RowCircuit,
@@ -95,6 +99,10 @@ export function passes(
   honest: readonly bigint[],
   columns: readonly bigint[],
 ): boolean {
+  const balanced =
+    requestsHold(template, columns) &&
+    JSON.stringify(fixedMessages(template, columns)) === JSON.stringify(fixedMessages(template, honest));
+  if (!balanced && refused++ % ASKED !== 0) return false;
   let evaluation: Evaluation;
   try {
     evaluation = evaluate(circuit, template, columns);
@@ -105,11 +113,7 @@ export function passes(
   const { violated, sum, expected } = evaluation;
   // a sum that is not that of the messages would be a bug of the description, not a rejection
   if (violated.length === 0) expect(sum).toBe(expected);
-  return (
-    violated.length === 0 &&
-    requestsHold(template, columns) &&
-    JSON.stringify(fixedMessages(template, columns)) === JSON.stringify(fixedMessages(template, honest))
-  );
+  return violated.length === 0 && balanced;
 }
 
 /** An honest row and what it is. */
