@@ -37,8 +37,12 @@ export interface Assembled {
   readonly boundary: Boundary;
 }
 
-/** The state of the trace as the verifier will look at it. */
-function touchedState({ accounts, codes, blockHashes }: BuiltBlock): TouchedState {
+/** What the verifier looks up in the state, from that of the trace. */
+export function touchedState({
+  accounts,
+  codes,
+  blockHashes,
+}: Pick<BuiltBlock, "accounts" | "codes" | "blockHashes">): TouchedState {
   return {
     blockHashes,
     accounts,

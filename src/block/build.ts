@@ -21,7 +21,7 @@ import type {
   LogClaim,
   TransactionClaims,
 } from "../verifier/claims.js";
-import { Code } from "../verifier/ethereum/code.js";
+import { Code, isPrecompile, NO_CODE_ID } from "../verifier/ethereum/code.js";
 import { blobBaseFee } from "../verifier/ethereum/header.js";
 import { effectiveGasPrice, recoverSender, type Transaction } from "../verifier/ethereum/transaction.js";
 import { EMPTY_CODE_HASH, joinHalves, keccak, uintToBytes, wordHalves } from "../verifier/ethereum/words.js";
@@ -40,8 +40,6 @@ export interface BuiltBlock extends Prepared {
 }
 
 const { account: addressKey, storage: slotKey } = cellKey;
-/** Precompiles of Cancun: 1 to 10. */
-const LAST_PRECOMPILE = 10n;
 const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
@@ -70,9 +68,6 @@ const TAKE_ADDRESS: ReadonlyMap<number, number> = new Map([
   [OP.EXTCODEHASH, 1],
 ]);
 
-/** The id of the code of accounts without code: no position in the list. */
-const NO_CODE_ID = 65536n;
-
 /** Precompiles whose accounts are touched: they are warm from the start of every transaction (EIP-2929). */
 function touchedPrecompiles({ transactions }: Prepared, { executions }: Trace): bigint[] {
   const touched = transactions.flatMap(({ accessList }) => accessList.map(({ address }) => address));
@@ -82,7 +77,7 @@ function touchedPrecompiles({ transactions }: Prepared, { executions }: Trace): 
       if (items !== undefined && stack.length >= items) touched.push(BigInt.asUintN(160, stack.at(-1)!));
     }
   }
-  return [...new Set(touched)].filter((address) => address >= 1n && address <= LAST_PRECOMPILE);
+  return [...new Set(touched)].filter(isPrecompile);
 }
 
 /** One block under way. */

@@ -7,15 +7,12 @@
 import { invert, mod } from "../circuits/linear.js";
 import type { Message } from "../verifier/bus.js";
 import { give, inRange } from "./row.js";
-import { HALF, limbsIn, limbsOf, WORD } from "./words.js";
+import { HALF, joinLimbs, limbsIn, limbsOf, WORD } from "./words.js";
 
 /** 2^64. */
 export const QUARTER: bigint = 1n << 64n;
 /** 16-bit limbs of half a word. */
 export const HALF_LIMBS = 8;
-
-/** The number that limbs of 16 bits make; they need not be in range. */
-export const numberOf = (limbs: readonly bigint[]): bigint => limbs.reduceRight((sum, limb) => (sum << 16n) + limb, 0n);
 
 const INVERSES = new Map<bigint, bigint>();
 
@@ -34,7 +31,7 @@ export const inLimbs = (limbs: readonly bigint[]): Message[] => limbs.map((limb)
 
 /** Highest limb in `InRangeLimbs` of `arith.circom`. */
 export const topLimb = (value: bigint, lower: readonly bigint[]): bigint =>
-  over(value - numberOf(lower), 1n << BigInt(16 * lower.length));
+  over(value - joinLimbs(lower), 1n << BigInt(16 * lower.length));
 
 /** `InRangeLimbs` of `arith.circom`. */
 export const inRangeLimbs = (value: bigint, lower: readonly bigint[]): Message[] =>
@@ -58,10 +55,10 @@ export interface Product {
 }
 
 /** The low half of a factor. */
-export const lowHalf = ({ limbs }: Factor): bigint => numberOf(limbs);
+export const lowHalf = ({ limbs }: Factor): bigint => joinLimbs(limbs);
 
 const parts = ({ limbs, hi }: Factor) => {
-  const [first, second] = [numberOf(limbs.slice(0, 4)), numberOf(limbs.slice(4))];
+  const [first, second] = [joinLimbs(limbs.slice(0, 4)), joinLimbs(limbs.slice(4))];
   return { first, second, lo: first + QUARTER * second, hi };
 };
 
@@ -130,20 +127,20 @@ export interface Division {
 
 /** High half of the remainder in `Divide`. */
 const remainderHi = ({ a, dLo, dHi, q, u }: Omit<Division, "k" | "w" | "aLo">): bigint =>
-  over(a - (numberOf(q.limbs) + HALF * q.hi) * (dLo + HALF * dHi) - numberOf(u), HALF);
+  over(a - (joinLimbs(q.limbs) + HALF * q.hi) * (dLo + HALF * dHi) - joinLimbs(u), HALF);
 
 const carryOf = ({ aLo, dLo, q, u, w }: Omit<Division, "k" | "a" | "dHi">, act: bigint): bigint => {
   const { first, second } = parts(q);
-  const d0 = numberOf(u.slice(0, 4)) + numberOf(w.slice(0, 4)) + act;
-  return over(first * dLo + QUARTER * second * d0 + numberOf(u) - aLo, HALF);
+  const d0 = joinLimbs(u.slice(0, 4)) + joinLimbs(w.slice(0, 4)) + act;
+  return over(first * dLo + QUARTER * second * d0 + joinLimbs(u) - aLo, HALF);
 };
 
 /** `Divide` of `arith.circom`: its messages, and the quotient and the remainder in halves. */
 export function divide(division: Division, act: bigint) {
   const { dLo, dHi, q, u, w, k } = division;
   const { second, lo } = parts(q);
-  const [uLo, uHi] = [numberOf(u), remainderHi(division)];
-  const d1 = over(dLo - numberOf(u.slice(0, 4)) - numberOf(w.slice(0, 4)) - act, QUARTER);
+  const [uLo, uHi] = [joinLimbs(u), remainderHi(division)];
+  const d1 = over(dLo - joinLimbs(u.slice(0, 4)) - joinLimbs(w.slice(0, 4)) - act, QUARTER);
   const messages: Message[] = [
     ...inLimbs(q.limbs),
     ...inLimbs(u),

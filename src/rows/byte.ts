@@ -8,7 +8,7 @@ import type { Message } from "../verifier/bus.js";
 import { FR_MODULUS } from "../verifier/fq2.js";
 import type { Machine } from "./machine.js";
 import { give, inRange, inRange128, LOWER_LIMBS, REGISTERS, rowTemplate, step, take } from "./row.js";
-import { HALF, limbColumns, limbsIn, limbsOf } from "./words.js";
+import { HALF, joinLimbs, limbColumns, limbsIn, limbsOf } from "./words.js";
 
 const BYTES = 32n;
 /** Bytes of half a word. */
@@ -37,7 +37,7 @@ export const byte = rowTemplate({
     const lower = limbsIn(c, "h", LOWER_LIMBS);
     const s = limbsIn(c, "s", LOWER_LIMBS);
     const chosen = [...s, s.reduce((left, x) => left - x, act - isOut)];
-    const highest = inField((half - lower.reduceRight((sum, limb) => (sum << 16n) + limb, 0n)) * TO_HIGHEST);
+    const highest = inField((half - joinLimbs(lower)) * TO_HIGHEST);
     let [limb, below, weight, under] = [0n, 0n, 0n, 0n];
     for (const [i, h] of [...lower, highest].entries()) {
       limb += chosen[i]! * h;

@@ -7,7 +7,7 @@
 import { type Message, message } from "../verifier/bus.js";
 import { FR_MODULUS } from "../verifier/fq2.js";
 import { type Columns, inRange, inRange128, type RowTemplate } from "./row.js";
-import { HALF, type Halves, halvesOf, LIMBS, limbColumns, limbsIn, limbsOf } from "./words.js";
+import { HALF, type Halves, halvesOf, joinLimbs, LIMBS, limbColumns, limbsIn, limbsOf } from "./words.js";
 
 const HALF_LIMBS = LIMBS / 2;
 
@@ -54,7 +54,7 @@ export function split(
   P: bigint,
 ): { readonly first: bigint; readonly others: bigint; readonly ranges: Message[] } {
   const limbs = limbsIn(c, names.head, HALF_LIMBS);
-  const first = limbs.reduceRight((sum, limb) => sum * 65536n + limb, 0n);
+  const first = joinLimbs(limbs);
   const others = half * P - HALF * first;
   return {
     first,

@@ -15,14 +15,12 @@ import { joinHalves } from "../verifier/ethereum/words.js";
 import type { Machine } from "./machine.js";
 import { MAX_WORDS, memoryCost } from "./memory.js";
 import { type Registers, stateOf } from "./row.js";
+import { SSTORE_FLOOR } from "./sstore.js";
 
 /** Which row a halt needs. */
 export type Halt = "code" | "jump" | "memory" | "return" | "gas";
 
 const CLASS = { RETURNDATACOPY: 0x3e, SSTORE: 0x55, JUMP: 0x56, JUMPI: 0x57, GAS: 0x5a } as const;
-
-/** SSTORE needs more gas than this (EIP-2200). */
-export const SSTORE_FLOOR = 2300n;
 
 /** What a halt gives: STATE in mode UNDO without gas, everything else the same. */
 export function undoState(at: Registers, act: bigint): Message {
@@ -113,7 +111,7 @@ export function haltOf(m: Machine, { code }: { readonly code: Code }): Halt | un
     case CLASS.RETURNDATACOPY:
       return peekStack(m, 2) === 0n && peekStack(m, 3) === 0n ? undefined : "return";
     case CLASS.SSTORE:
-      return gas <= SSTORE_FLOOR ? "gas" : undefined;
+      return gas < SSTORE_FLOOR ? "gas" : undefined;
     case CLASS.JUMP:
       return isDestination(code, peekStack(m, 1)) ? undefined : "jump";
     case CLASS.JUMPI:

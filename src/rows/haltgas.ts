@@ -7,9 +7,10 @@
 import { message, received } from "../verifier/bus.js";
 import type { Code } from "../verifier/ethereum/code.js";
 import { RowError } from "./errors.js";
-import { halt, SSTORE_FLOOR, undoState } from "./halt.js";
+import { halt, undoState } from "./halt.js";
 import type { Machine } from "./machine.js";
 import { give, inRange32, REGISTERS, rowTemplate, stateOf } from "./row.js";
+import { SSTORE_FLOOR } from "./sstore.js";
 
 const GAS_CLASS = 0x5a;
 const SSTORE_CLASS = 0x55;
@@ -24,7 +25,7 @@ export const haltgas = rowTemplate({
       received(message("STATE", stateOf(c), act)),
       give("CODE", fetched, isGas + isSstore),
       undoState(c, act),
-      ...inRange32(2n * isGas + 2301n * isSstore - act - gas, high),
+      ...inRange32(2n * isGas + SSTORE_FLOOR * isSstore - act - gas, high),
     ];
   },
 });
@@ -39,7 +40,7 @@ export function assignHaltgas(m: Machine, { code }: { readonly code: Code }): vo
   const opcode = at.gas < 0n ? undefined : code.entry(Number(at.pc));
   const isGas = opcode?.isInstr === 1 && opcode.class === GAS_CLASS;
   const isSstore = opcode?.isInstr === 1 && opcode.class === SSTORE_CLASS;
-  const missing = (isGas ? 1n : isSstore ? SSTORE_FLOOR : -1n) - at.gas;
+  const missing = (isGas ? 1n : isSstore ? SSTORE_FLOOR - 1n : -1n) - at.gas;
   if (missing < 0n) {
     throw new RowError("the gas suffices", { code: "HALT_UNTRUE", where: `pc ${at.pc}`, got: `gas ${at.gas}` });
   }

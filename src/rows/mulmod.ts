@@ -4,10 +4,10 @@
  * @module
  */
 
-import { inLimbs, inRangeLimbs, numberOf, over, topLimb } from "./arith.js";
+import { inLimbs, inRangeLimbs, over, topLimb } from "./arith.js";
 import type { Machine } from "./machine.js";
 import { type Columns, give, isZero, LOWER_LIMBS, REGISTERS, rowTemplate, step, take } from "./row.js";
-import { fromLimbs, HALF, LIMBS, limbColumns, limbsIn, limbsOf, WORD } from "./words.js";
+import { fromLimbs, HALF, joinLimbs, LIMBS, limbColumns, limbsIn, limbsOf, WORD } from "./words.js";
 
 /** Limbs of the quotient. */
 const QUOTIENT_LIMBS = 2 * LIMBS;
@@ -57,15 +57,15 @@ function derived(c: Columns<"nHi" | "nLo" | "carry" | "isMul" | "act"> & Readonl
   const lowerU = limbsIn(c, "u", LIMBS - 1);
   const either = (product: bigint, sum: bigint) => sum + isMul * (product - sum);
 
-  const [F, G, n] = [numberOf(f), numberOf(g), nLo + HALF * nHi + WORD * zero];
-  const u = [...lowerU, topLimb(either(F * G, F + G) - numberOf(q) * n, lowerU)];
+  const [F, G, n] = [joinLimbs(f), joinLimbs(g), nLo + HALF * nHi + WORD * zero];
+  const u = [...lowerU, topLimb(either(F * G, F + G) - joinLimbs(q) * n, lowerU)];
   const halves = fromLimbs(u);
   const [w, h] = [limbsIn(c, "w", LOWER_LIMBS), limbsIn(c, "h", LOWER_LIMBS)];
   const gap = [...w, topLimb(nLo + HALF * carry - act - halves.lo, w)];
   const upperGap = [...h, topLimb(nHi + HALF * zero - carry - halves.hi, h)];
   const d = [...gap, ...upperGap].map((limb, i) => limb + u[i]! + (i === 0 ? act : 0n));
 
-  const lowest = (limbs: Limbs) => numberOf(limbs.slice(0, 9));
+  const lowest = (limbs: Limbs) => joinLimbs(limbs.slice(0, 9));
   const low = either(product144(f, g), lowest(f) + lowest(g)) - product144(q, d) - lowest(u);
   const foldedBy = (turn: bigint) => {
     const of = (limbs: Limbs) => fold(limbs, turn);
@@ -81,14 +81,14 @@ function derived(c: Columns<"nHi" | "nLo" | "carry" | "isMul" | "act"> & Readonl
 
 /** `Product144` of the circuit. */
 function product144(f: Limbs, g: Limbs): bigint {
-  const part = (limbs: Limbs, from: number, to: number) => numberOf(limbs.slice(from, to));
+  const part = (limbs: Limbs, from: number, to: number) => joinLimbs(limbs.slice(from, to));
   return part(f, 0, 5) * part(g, 0, 9) + ((part(f, 5, 9) * part(g, 0, 5)) << 80n);
 }
 
 /** `Fold` of the circuit. */
 function fold(limbs: Limbs, turn: bigint): bigint {
   let sum = 0n;
-  for (let i = 0; i < limbs.length; i += 6) sum += turn ** BigInt(i / 6) * numberOf(limbs.slice(i, i + 6));
+  for (let i = 0; i < limbs.length; i += 6) sum += turn ** BigInt(i / 6) * joinLimbs(limbs.slice(i, i + 6));
   return sum;
 }
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { inLimbs, inRangeLimbs, inRangeWide, numberOf, over, QUARTER } from "./arith.js";
+import { inLimbs, inRangeLimbs, inRangeWide, over, QUARTER } from "./arith.js";
 import type { Machine } from "./machine.js";
 import { give, isZero, REGISTERS, rowTemplate, step, take } from "./row.js";
-import { HALF, halvesOf, LIMBS, limbColumns, limbsIn, limbsOf, WORD } from "./words.js";
+import { HALF, halvesOf, joinLimbs, LIMBS, limbColumns, limbsIn, limbsOf, WORD } from "./words.js";
 
 /** Lower limbs of what goes over from one half to the next. */
 const OVER_LIMBS = 3;
@@ -29,7 +29,7 @@ export const sar = rowTemplate({
     const now = 16n * clk + 1n;
     const [wHi, wLo] = [complement(vHi, sign), complement(vLo, sign)];
     const limbs = limbsIn(c, "n", LIMBS);
-    const [n0, n1, n2, n3] = [0, 4, 8, 12].map((i) => numberOf(limbs.slice(i, i + 4))) as [
+    const [n0, n1, n2, n3] = [0, 4, 8, 12].map((i) => joinLimbs(limbs.slice(i, i + 4))) as [
       bigint,
       bigint,
       bigint,

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { inLimbs, inRangeLimbs, numberOf, over, QUARTER } from "./arith.js";
+import { inLimbs, inRangeLimbs, over, QUARTER } from "./arith.js";
 import type { Machine } from "./machine.js";
 import { type Columns, give, isZero, REGISTERS, rowTemplate, step, take } from "./row.js";
-import { HALF, LIMBS, limbColumns, limbsIn, limbsOf, WORD } from "./words.js";
+import { HALF, joinLimbs, LIMBS, limbColumns, limbsIn, limbsOf, WORD } from "./words.js";
 
 /** Lower limbs of what goes over from one half to the next. */
 const OVER_LIMBS = 3;
@@ -24,7 +24,7 @@ export const shift = rowTemplate({
     const { clk, ctx, sp, gas, sHi, sLo, m, isRight, isFar, act } = c;
     const now = 16n * clk + 1n;
     const limbs = limbsIn(c, "n", LIMBS);
-    const n = [0, 4, 8, 12].map((i) => numberOf(limbs.slice(i, i + 4)));
+    const n = [0, 4, 8, 12].map((i) => joinLimbs(limbs.slice(i, i + 4)));
     const k = over(c.vLo * m - n[0]! - QUARTER * n[1]!, HALF);
     const top = over(c.vHi * m + k - n[2]! - QUARTER * n[3]!, HALF);
     const e = exponent(c);

@@ -6,7 +6,7 @@
 
 import { message } from "../verifier/bus.js";
 import { inRange, type RowTemplate, rowTemplate } from "./row.js";
-import { HALF, limbColumns, limbsIn, limbsOf } from "./words.js";
+import { HALF, joinLimbs, limbColumns, limbsIn, limbsOf } from "./words.js";
 
 /** Limbs of half a word. */
 const HALF_LIMBS = 8;
@@ -16,7 +16,7 @@ export const wide = rowTemplate({
   columns: [...limbColumns("l", HALF_LIMBS), "mult"],
   messages(c) {
     const limbs = limbsIn(c, "l", HALF_LIMBS);
-    const value = limbs.reduceRight((sum, limb) => sum * 65536n + limb, 0n);
+    const value = joinLimbs(limbs);
     return [...limbs.map((limb) => inRange(16, limb)), message("WIDE", { value }, -c.mult)];
   },
 });

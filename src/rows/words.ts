@@ -47,9 +47,11 @@ export function limbsIn(columns: Readonly<Record<string, bigint>>, prefix: strin
   return Array.from({ length: n }, (_, i) => columns[`${prefix}${i}`]!);
 }
 
-const half = (limbs: readonly bigint[]): bigint => limbs.reduceRight((sum, limb) => sum * 65536n + limb, 0n);
+/** The number that limbs of 16 bits make, the lowest first; they need not be in range. */
+export const joinLimbs = (limbs: readonly bigint[]): bigint =>
+  limbs.reduceRight((sum, limb) => sum * 65536n + limb, 0n);
 
 /** The halves that 16 limbs make; the limbs need not be in range. */
 export function fromLimbs(limbs: readonly bigint[]): Halves {
-  return { lo: half(limbs.slice(0, 8)), hi: half(limbs.slice(8)) };
+  return { lo: joinLimbs(limbs.slice(0, 8)), hi: joinLimbs(limbs.slice(8)) };
 }

@@ -9,6 +9,7 @@ import { type Block, createBlock } from "@ethereumjs/block";
 import { createEVM, type EVMOpts, getOpcodesForHF, paramsEVM } from "@ethereumjs/evm";
 import { Bloom, createVM, type RunTxResult, runTx, type VM } from "@ethereumjs/vm";
 import { ChunkproofError } from "../verifier/errors.js";
+import { isPrecompile } from "../verifier/ethereum/code.js";
 import { blobBaseFee } from "../verifier/ethereum/header.js";
 import { TraceError, type TraceErrorCode } from "./errors.js";
 import {
@@ -24,8 +25,6 @@ import { fromHex, type Hex, MAX_WORD, quantity, toHex } from "./read.js";
 import { JournaledState } from "./state.js";
 import { cancun, decodeTransaction, describeTransaction, type TraceTransaction } from "./transaction.js";
 
-/** Precompiles of Cancun: addresses 1 to 10. */
-const LAST_PRECOMPILE = 10n;
 /** Bound of the protocol, section 6. */
 const MAX_TX_GAS = 1n << 31n;
 /** EIP-4844 at Cancun: from here on the blob base fee is no machine word, as e^178 > 2^256. */
@@ -392,7 +391,7 @@ class Execution {
     const refuse = (code: TraceErrorCode, message: string, expected?: string, got?: string) =>
       new TraceError(message, { code, where: this.#where(), expected, got });
     if (to === undefined) throw refuse("TRACE_CREATE", "creates a contract, which cannot be proved yet");
-    if (BigInt(to) >= 1n && BigInt(to) <= LAST_PRECOMPILE) {
+    if (isPrecompile(BigInt(to))) {
       throw refuse("TRACE_PRECOMPILE", "calls a precompile, which cannot be proved yet", undefined, to);
     }
     const { header } = this.#block;

@@ -49,7 +49,7 @@ import type {
 import { blockClaims } from "./encoding-claims.js";
 import { canonicalFault } from "./encoding-codec.js";
 import { VerifierError, type VerifierErrorCode } from "./errors.js";
-import type { Code } from "./ethereum/code.js";
+import { type Code, isPrecompile, NO_CODE_ID } from "./ethereum/code.js";
 import { blobBaseFee, type Header } from "./ethereum/header.js";
 import { opcodeEntry } from "./ethereum/opcode-table.js";
 import { type Receipt, receiptOf } from "./ethereum/receipts.js";
@@ -162,13 +162,7 @@ const CLK_BITS = 28n;
 const CODE_BITS = 16n;
 const UINT256 = 1n << 256n;
 
-/** The code id of no code. */
-const NO_CODE = 1n << CODE_BITS;
 const ANCESTORS = 256n;
-
-/** Cancun's precompiles: 1 to 10. */
-const LAST_PRECOMPILE = 10n;
-const isPrecompile = (address: bigint): boolean => address >= 1n && address <= LAST_PRECOMPILE;
 
 /** Spaces of JOURNAL. */
 const JOURNAL_BALANCE = 2n;
@@ -1116,7 +1110,7 @@ function stateTables(
   for (const { hash, multiplicity } of lookups.codeid) {
     const [hashHi, hashLo] = wordHalves(hash);
     const id = ids.get(hash);
-    const [code, length] = id === undefined ? [NO_CODE, 0n] : [BigInt(id), BigInt(codes[id]!.bytes.length)];
+    const [code, length] = id === undefined ? [NO_CODE_ID, 0n] : [BigInt(id), BigInt(codes[id]!.bytes.length)];
     messages.push(entry("CODEID", { code, length, hashHi, hashLo }, multiplicity));
   }
   for (const { ctx, field, multiplicity } of lookups.ctx) {

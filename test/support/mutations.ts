@@ -7,6 +7,7 @@
  */
 
 import { expect } from "vitest";
+import { touchedState } from "../../src/block/assemble.js";
 import type { BuiltBlock } from "../../src/block/build.js";
 import { checkRow } from "../../src/block/check.js";
 import { FR_MODULUS, readBigintLE } from "../../src/formats/bn254.js";
@@ -94,7 +95,7 @@ const ROOT_FIELDS = [0x30n, 0x33n, 0x34n, 0x36n, 0x38n, 0x3dn, 0x100n];
 
 /** All entries of the verifier's tables in a block, asked for or not. */
 export function tablesOf(built: BuiltBlock): Tables {
-  const { chainId, header, transactions, claims, accounts, codes, codeIds } = built;
+  const { chainId, header, transactions, claims, codes, codeIds } = built;
   const once = { multiplicity: 1n };
   const stepped = [...built.rows.values()].filter(({ template: of }) => of.columns.includes("clk"));
   const ctxs = stepped.flatMap(({ template: of, columns }) =>
@@ -126,12 +127,7 @@ export function tablesOf(built: BuiltBlock): Tables {
   const { value, faults } = boundaryMessages({
     ...{ chainId, header, claims: { ...claims, lookups } },
     transactions: transactions.map((transaction) => ({ transaction, sender: recoverSender(transaction, "test") })),
-    state: {
-      accounts,
-      slots: new Map([...accounts].map(([address, { storage }]) => [address, new Map(storage)])),
-      codes: new Map([...codes].map(([hash, bytes]) => [hash, new Code(bytes)])),
-      blockHashes: built.blockHashes,
-    },
+    state: touchedState(built),
   });
   if (value === undefined) throw faults[0]!;
   return new Tables(value.messages);

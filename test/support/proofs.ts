@@ -32,7 +32,9 @@ const load = (path: string): Promise<unknown> => {
 };
 
 export const { BlockProver, proveBlock } = (await load("block/prove.js")) as typeof import("../../src/block/prove.js");
-export const { blockRows } = (await load("block/assemble.js")) as typeof import("../../src/block/assemble.js");
+export const { blockRows, touchedState } = (await load(
+  "block/assemble.js",
+)) as typeof import("../../src/block/assemble.js");
 export const { cleanKeys, findKeys, makeKeys, openKeys } = (await load(
   "keys/folder.js",
 )) as typeof import("../../src/keys/folder.js");
@@ -71,7 +73,6 @@ const { lookupClaims } = (await load("block/lookups.js")) as typeof import("../.
 const { planChunks } = (await load("block/plan.js")) as typeof import("../../src/block/plan.js");
 export const { busSum } = (await load("verifier/bus.js")) as typeof import("../../src/verifier/bus.js");
 const { compressG1 } = (await load("verifier/compressed.js")) as typeof import("../../src/verifier/compressed.js");
-const { Code } = (await load("verifier/ethereum/code.js")) as typeof import("../../src/verifier/ethereum/code.js");
 
 /** Where keys and circuits of the tests are kept. */
 export const CACHE = join(ROOT, ".cache");
@@ -163,20 +164,6 @@ export const allInvalid = (n: number, except: readonly Fault[] = []): Fault[] =>
   }),
   ["BUS_UNBALANCED", "bus"],
 ];
-
-/** What a replica looks up in its state, from the trace's. */
-export function touchedState({
-  accounts,
-  codes,
-  blockHashes,
-}: Pick<BuiltBlock, "accounts" | "codes" | "blockHashes">): TouchedState {
-  return {
-    accounts,
-    blockHashes,
-    slots: new Map([...accounts].map(([address, { storage }]) => [address, new Map(storage)])),
-    codes: new Map([...codes].map(([hash, bytes]) => [hash, new Code(bytes)])),
-  };
-}
 
 /** What the boundary of a block follows from. */
 export function boundaryInput(block: BuiltBlock, claims: BlockClaims): BoundaryInput & { state: TouchedState } {

@@ -48,6 +48,12 @@ export const TXENV_CLASS = 0x32;
 /** Class of the opcodes that read the block. */
 export const ENV_CLASS = 0x41;
 
+/** Id on the bus of the code of accounts that have none: above the positions in any block's list of codes. */
+export const NO_CODE_ID = 65_536n;
+
+/** Whether an address is one of Cancun's precompiles: 1 to 10. */
+export const isPrecompile = (address: bigint): boolean => address >= 1n && address <= 10n;
+
 const JUMPDEST = 0x5b;
 
 const DATA: CodeEntry = { isInstr: 0, class: 0, n: 0, immHi: 0n, immLo: 0n };
