@@ -218,6 +218,7 @@ export function startThread(): Thread {
   };
   worker.on("error", (error) => fail(error instanceof Error ? error.message : String(error)));
   worker.on("exit", (code) => fail(`the thread ended with code ${code}`));
+  let ending = false;
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.on("message", listener),
@@ -225,8 +226,14 @@ export function startThread(): Thread {
       listener = onFailure;
       if (reason !== undefined) onFailure(reason);
     },
-    hold: (held) => (held ? worker.ref() : worker.unref()),
+    hold(held) {
+      // its end is waited for: answers that arrive meanwhile must not let the process go before
+      if (ending) return;
+      if (held) worker.ref();
+      else worker.unref();
+    },
     terminate: async () => {
+      ending = true;
       await worker.terminate();
     },
   };

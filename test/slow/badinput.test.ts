@@ -496,6 +496,12 @@ describe("wrong content of a key", () => {
           started++;
           this.on("exit", () => ended++);
         }
+        terminate() {
+          const end = super.terminate();
+          // an answer that was on its way when the thread was told to end
+          this.emit("message", { results: [] });
+          return end;
+        }
       };
       syncBuiltinESMExports();
       const { loadProvingKey } = await import("chunkproof/prover");

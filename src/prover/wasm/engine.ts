@@ -365,6 +365,8 @@ export class Engine {
   }
 
   #answer(slot: Slot, answer: Answer): void {
+    // sent before the thread was told to end
+    if (!this.#slots.includes(slot)) return;
     const { current } = slot;
     slot.current = undefined;
     slot.thread.hold(false);
