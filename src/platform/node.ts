@@ -11,7 +11,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { Worker, parentPort as workerPort } from "node:worker_threads";
-import { FormatError } from "../errors.js";
+import { FormatError, ProverError } from "../errors.js";
 
 /** What a string without a scheme stands for, if not a path: nothing here. */
 export function relativeUrl(_location: string): string | undefined {
@@ -260,4 +260,31 @@ export function yieldToHost(): Promise<void> {
  */
 export async function allowRelaxedSimd(isAvailable: () => boolean): Promise<void> {
   if (!isAvailable()) setFlagsFromString("--experimental-wasm-relaxed-simd");
+}
+
+/** Kept for as long as the process lives: a GPU object that is collected takes its devices with it. */
+let gpu: Promise<object> | undefined;
+
+/**
+ * The host's WebGPU: `navigator.gpu`, or that of the package `webgpu` (Dawn).
+ *
+ * @throws ProverError `WEBGPU_UNAVAILABLE` when the package is not installed or cannot be loaded.
+ */
+export async function loadGpu(): Promise<object> {
+  const present = (globalThis.navigator as { readonly gpu?: object } | undefined)?.gpu;
+  if (present !== undefined) return present;
+  gpu ??= import("webgpu").then(({ create }) => create([]));
+  try {
+    return await gpu;
+  } catch (cause) {
+    gpu = undefined;
+    const missing = (cause as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
+    throw new ProverError(missing ? "the package webgpu is not installed" : "the package webgpu cannot be loaded", {
+      code: "WEBGPU_UNAVAILABLE",
+      where: "webgpu",
+      expected: "npm install webgpu, 0.6.2 or newer",
+      got: cause instanceof Error ? cause.message : String(cause),
+      cause,
+    });
+  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FormatError } from "../errors.js";
+import { FormatError, ProverError } from "../errors.js";
 import type { OpenedFile, ParentPort, Thread } from "./node.js";
 
 export type { OpenedFile, ParentPort, Thread } from "./node.js";
@@ -99,3 +99,18 @@ export function yieldToHost(): Promise<void> {
 
 /** Browsers have relaxed SIMD or have it not. */
 export async function allowRelaxedSimd(_isAvailable: () => boolean): Promise<void> {}
+
+/**
+ * The host's WebGPU.
+ *
+ * @throws ProverError `WEBGPU_UNAVAILABLE` in browsers and pages without.
+ */
+export async function loadGpu(): Promise<object> {
+  const gpu = (globalThis.navigator as { readonly gpu?: object } | undefined)?.gpu;
+  if (gpu !== undefined) return gpu;
+  throw new ProverError("this browser has no WebGPU, or not for this page", {
+    code: "WEBGPU_UNAVAILABLE",
+    where: "navigator.gpu",
+    expected: "a secure context in a browser with WebGPU (Chrome 113, Safari 26, Firefox 141 or newer)",
+  });
+}
