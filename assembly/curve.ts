@@ -197,6 +197,11 @@ export function loadBases(bases: usize, index: usize, src: usize, n: u32, first:
   return i32(count);
 }
 
+/** n bases as a zkey holds points: x, y, Montgomery form with R = 2^256. */
+export function storeBases(out: usize, bases: usize, n: u32): void {
+  for (let i: u32 = 0; i < n; i++) pointToBytes(out + usize(i) * 2 * F.BYTES, bases + usize(i) * BASE);
+}
+
 // ---------------------------------------------------------------- sums of groups
 
 /**

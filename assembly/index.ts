@@ -37,6 +37,7 @@ export {
   pointSize as g1_pointSize, baseSize as g1_baseSize, jacobianSize as g1_jacobianSize, jacFromAffine as g1_fromAffine,
   jacToAffine as g1_toAffine, jacDouble as g1_double, jacAdd as g1_add, jacMul as g1_mul, jacHorner as g1_horner,
   onCurve as g1_onCurve, pointFromBytes as g1_fromBytes, pointToBytes as g1_toBytes, loadBases as g1_loadBases,
+  storeBases as g1_storeBases,
   msmScratch as g1_msmScratch, msmWindow as g1_msmWindow, fixedTableSize as g1_fixedTableSize,
   fixedScratch as g1_fixedScratch, fixedTable as g1_fixedTable, fixedMul as g1_fixedMul,
 } from "./curve";
@@ -45,15 +46,20 @@ export {
   pointSize as g2_pointSize, baseSize as g2_baseSize, jacobianSize as g2_jacobianSize, jacFromAffine as g2_fromAffine,
   jacToAffine as g2_toAffine, jacDouble as g2_double, jacAdd as g2_add, jacMul as g2_mul, jacHorner as g2_horner,
   onCurve as g2_onCurve, pointFromBytes as g2_fromBytes, pointToBytes as g2_toBytes, loadBases as g2_loadBases,
+  storeBases as g2_storeBases,
   msmScratch as g2_msmScratch, msmWindow as g2_msmWindow, fixedTableSize as g2_fixedTableSize,
   fixedScratch as g2_fixedScratch, fixedTable as g2_fixedTable, fixedMul as g2_fixedMul,
 } from "./curve_g2.generated";
 export { batchAdd as g2_batchAdd, batchScratch as g2_batchScratch } from "./batch_g2";
 
-export { nttTwiddles as ntt_twiddles, nttCoset as ntt_coset, nttOuterDif as ntt_outerDif, nttOuterDit as ntt_outerDit, nttBlock as ntt_block } from "./ntt";
+export {
+  nttTwiddles as ntt_twiddles, nttCoset as ntt_coset, nttOuterDif as ntt_outerDif, nttOuterDit as ntt_outerDit,
+  nttBlock as ntt_block, nttForward as ntt_forward, nttLoad as ntt_load, nttStore as ntt_store,
+} from "./ntt";
 export {
   qapScratch as qap_scratch, qapWitness as qap_witness, qapCount as qap_count, qapLoad as qap_load, qapRows as qap_rows,
   qapProduct as qap_product, qapQuotient as qap_quotient, qapCoefficient as qap_coefficient,
+  qapStoreCoefficients as qap_storeCoefficients,
   setupLagrange as setup_lagrange, setupAccumulate as setup_accumulate, setupScale as setup_scale, setupBytes as setup_bytes,
   setupCombine as setup_combine,
 } from "./qap";

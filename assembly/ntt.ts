@@ -60,6 +60,39 @@ export function nttCoset(factors: usize, g: usize, inverseN: usize, bits: u32): 
   }
 }
 
+/** The transform by powers of ω, from natural to bit-reversed order, on one thread. */
+export function nttForward(poly: usize, table: usize, bits: u32): void {
+  const d = TLS + TLS_MISC + 512;
+  nttOuterDif(poly, table, bits, bits - 1, 0, 2);
+  for (let a = poly, end = poly + (usize(1) << (bits - 1)) * PAIR; a < end; a += PAIR) Fr.butterfly(a, d);
+}
+
+/** Canonical numbers of 32 bytes at positions from ≤ i < to as pairs in Montgomery form. */
+export function nttLoad(poly: usize, values: usize, from: u32, to: u32): void {
+  const t = TLS + TLS_MISC + 512;
+  for (let i = from; i < to; i++) {
+    Fr.fromBytes(t, values + (usize(i) << 5));
+    Fr.toMont(t, t);
+    put(poly, i, t);
+  }
+}
+
+/**
+ * factor·poly[p], from ≤ p < to, as canonical numbers of 32 bytes. Position p goes to index p, or -p mod n if negated; of
+ * bit-reversed p if reversed. The factor is an integer, not in Montgomery form.
+ */
+export function nttStore(out: usize, poly: usize, bits: u32, factor: usize, reversed: bool, negated: bool, from: u32, to: u32): void {
+  const t = TLS + TLS_MISC + 512, n: u32 = 1 << bits;
+  for (let p = from; p < to; p++) {
+    Fr.getLane(t, poly + usize(p >> 1) * PAIR, p & 1);
+    Fr.mul(t, t, factor);
+    Fr.canonical(t, t);
+    let i = reversed ? reverse(p, bits) : p;
+    if (negated) i = (n - i) & (n - 1);
+    Fr.toBytes(out + (usize(i) << 5), t);
+  }
+}
+
 /** Outer decimation-in-frequency layers of columns from ≤ j < to (even bounds). */
 export function nttOuterDif(poly: usize, table: usize, bits: u32, partBits: u32, from: u32, to: u32): void {
   const block: u32 = 1 << (bits - partBits), parts: u32 = 1 << partBits, d = TLS + TLS_MISC + 512;

@@ -43,6 +43,20 @@ export function qapCoefficient(pairs: usize, position: u32, src: usize, montgome
   return true;
 }
 
+/** Coefficients from ≤ i < to as a zkey holds them: c·2^512, canonical, 32 bytes each from out on. */
+export function qapStoreCoefficients(out: usize, pairs: usize, from: u32, to: u32): void {
+  const t = TLS + TLS_MISC, scratch = t + 96;
+  for (let i = from; i < to; i++, out += 32) {
+    // c·R², then c·R: the Montgomery form of c; twice times 2^256
+    Fr.getLane(t, pairs + usize(i >> 1) * PAIR, i & 1);
+    Fr.fromMont(t, t);
+    Fr.toBytesR256(out, t, scratch);
+    Fr.fromBytes(t, out);
+    Fr.toMont(t, t);
+    Fr.toBytesR256(out, t, scratch);
+  }
+}
+
 /**
  * Counts entries by row, counts[row + 1] each, of zkey coefficient records (u32 matrix, u32 row, u32 wire, 32 bytes).
  * Returns -1, or the position of the first record with matrix > 1, row ≥ rows or wire ≥ nWires.

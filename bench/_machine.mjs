@@ -12,10 +12,13 @@ import { fileURLToPath } from "node:url";
 /** Root of the repository. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-const PACKAGES = ["snarkjs", "circomlib", "circom2", "@noble/curves", "assemblyscript"];
+const PACKAGES = ["snarkjs", "circomlib", "circom2", "@noble/curves", "assemblyscript", "webgpu", "gpu.js"];
 
-const version = (/** @type {string} */ name) =>
-  JSON.parse(readFileSync(`${ROOT}/node_modules/${name}/package.json`, "utf8")).version;
+/** Undefined where it isn't installed: a machine that is lent for its GPU needs few of them. */
+function version(/** @type {string} */ name) {
+  const path = `${ROOT}/node_modules/${name}/package.json`;
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).version : undefined;
+}
 
 function git(/** @type {string[]} */ ...args) {
   try {

@@ -162,7 +162,8 @@ const USAGE = `npm run bench -- [options]
   --runs <n>         recorded rounds of each comparison, default by time
   --quick            the smallest sizes, to see that everything works
   --out <file.json>  where the JSON goes; the table goes beside it, .md
-RAPIDSNARK=<file>    its prover takes part in cold`;
+RAPIDSNARK=<file>    its prover takes part in cold
+npm run bench -- --only gpu --help: the GPU against WebAssembly`;
 
 /** As many as an engine takes. */
 const MAX_THREADS = 256;
@@ -320,7 +321,18 @@ function readArguments() {
   }
 }
 
+/** The GPU's benchmark is a program of its own, with options of its own. */
+async function handOver() {
+  const args = process.argv.slice(2);
+  const { only } = parseArgs({ options: { only: OPTIONS.only }, args, strict: false }).values;
+  const { isForGpu, main } = await import("./gpu/run.mjs");
+  if (!isForGpu(/** @type {string | undefined} */ (only))) return false;
+  await main(args);
+  return true;
+}
+
 async function main() {
+  if (await handOver()) return;
   const values = readArguments();
   if (values.help) return console.log(USAGE);
   const { quick, only, out } = values;

@@ -9,9 +9,7 @@
  */
 
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
@@ -21,11 +19,10 @@ import { readR1cs } from "../../dist/formats/r1cs.js";
 import { exportVerifyingKey, openZkey } from "../../dist/formats/zkey.js";
 import { must } from "../_harness.mjs";
 import { ROOT } from "../_machine.mjs";
-import { progress } from "../_progress.mjs";
 import { snarkjs } from "../baselines/snarkjs.mjs";
+import { cached, digest } from "./_cache.mjs";
 
 const require = createRequire(import.meta.url);
-const CACHE = join(ROOT, ".cache", "bench");
 const HERE = join(ROOT, "bench", "circuits");
 const CIRCOM = require.resolve("circom2/cli.js");
 const CIRCOMLIB = join(require.resolve("circomlib/package.json"), "..", "circuits");
@@ -88,38 +85,6 @@ export const FAMILIES = {
  * @property {number} trivialValues witness values that are 0 or 1
  * @property {number} zkeyBytes
  */
-
-/** Hexadecimal SHA-256 of the parts, with their lengths, 16 digits. */
-function digest(/** @type {(string | Uint8Array)[]} */ ...parts) {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(`${part.length}:`).update(part);
-  return hash.digest("hex").slice(0, 16);
-}
-
-/**
- * The folder `name` of the cache; `make` fills it if it is not there yet.
- *
- * @param {string} name
- * @param {string | undefined} what said when it is made
- * @param {(folder: string) => Promise<void>} make
- */
-async function cached(name, what, make) {
-  const folder = join(CACHE, name);
-  if (existsSync(folder)) return folder;
-  await mkdir(CACHE, { recursive: true });
-  const temporary = await mkdtemp(join(CACHE, "tmp-"));
-  const start = performance.now();
-  if (what !== undefined) progress(`${what} ...`);
-  try {
-    await make(temporary);
-    await rename(temporary, folder);
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
-  const seconds = (performance.now() - start) / 1000;
-  if (what !== undefined && seconds > 1) progress(`${what}: ${seconds.toFixed(1)} s`);
-  return folder;
-}
 
 /** Compiles a circuit; answers the folder with circuit.r1cs and circuit_js/circuit.wasm. */
 async function compile(/** @type {string} */ name, /** @type {number} */ k) {

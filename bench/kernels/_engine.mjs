@@ -177,3 +177,19 @@ export async function msm(
     for (const block of blocks) heap.free(block);
   }
 }
+
+/** The coordinates one after the other. */
+export const coordinates = (/** @type {Group} */ group, /** @type {any} */ x, /** @type {any} */ y) =>
+  String(group === "g1" ? [x, y] : [x.c0, x.c1, y.c0, y.c1]);
+
+/** (Σ logs[i]·scalars[i])·generator by noble, as {@link coordinates}; as many terms as scalars. */
+export function expectedSum(
+  /** @type {Group} */ group,
+  /** @type {Uint8Array} */ logs,
+  /** @type {Uint8Array} */ scalars,
+) {
+  let sum = 0n;
+  for (let i = 0; i < scalars.length / 32; i++) sum += scalarAt(logs, i) * scalarAt(scalars, i);
+  const { x, y } = bn254[group === "g1" ? "G1" : "G2"].Point.BASE.multiply(sum % FR_MODULUS).toAffine();
+  return coordinates(group, x, y);
+}

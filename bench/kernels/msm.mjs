@@ -10,18 +10,17 @@
  * @module
  */
 
-import { bn254 } from "@noble/curves/bn254.js";
-import { FR_MODULUS } from "../../dist/formats/bn254.js";
 import { POINT_BYTES } from "../../dist/prover/wasm/field.js";
 import { compare, must, threadsOf } from "../_harness.mjs";
 import { progress } from "../_progress.mjs";
 import { snarkjsCurve } from "../baselines/snarkjs.mjs";
 import {
+  coordinates,
   createEngine,
+  expectedSum,
   loadBases,
   multiples,
   msm as multiply,
-  scalarAt,
   uniformScalars,
   witnessScalars,
 } from "./_engine.mjs";
@@ -41,7 +40,7 @@ export async function msm({ sizes, threads, budget, report }) {
       const families = { uniform: uniformScalars(n) };
       if (series) Object.assign(families, { witness: witnessScalars(n) });
       for (const [scalars, values] of Object.entries(families)) {
-        const expected = combination(group, logs, values);
+        const expected = expectedSum(group, logs, values);
         for (const count of threadsOf({ series }, threads)) {
           const curve = await snarkjsCurve(count);
           const handle = await createEngine(count);
@@ -58,7 +57,7 @@ export async function msm({ sizes, threads, budget, report }) {
               {
                 name: "chunkproof",
                 run: () => multiply(handle, loaded, values),
-                check: (/** @type {any} */ { x, y }) => must(text(group, x, y) === expected, "chunkproof msm"),
+                check: (/** @type {any} */ { x, y }) => must(coordinates(group, x, y) === expected, "chunkproof msm"),
               },
             ];
             report(await compare(`msm ${group}`, { log2, scalars, threads: count }, contenders, budget));
@@ -69,20 +68,4 @@ export async function msm({ sizes, threads, budget, report }) {
       }
     }
   }
-}
-
-/** The coordinates one after the other. */
-const text = (/** @type {"g1" | "g2"} */ group, /** @type {any} */ x, /** @type {any} */ y) =>
-  String(group === "g1" ? [x, y] : [x.c0, x.c1, y.c0, y.c1]);
-
-/** (Σ logs[i]·scalars[i])·generator by noble. */
-function combination(
-  /** @type {"g1" | "g2"} */ group,
-  /** @type {Uint8Array} */ logs,
-  /** @type {Uint8Array} */ scalars,
-) {
-  let sum = 0n;
-  for (let i = 0; i < scalars.length / 32; i++) sum += scalarAt(logs, i) * scalarAt(scalars, i);
-  const { x, y } = bn254[group === "g1" ? "G1" : "G2"].Point.BASE.multiply(sum % FR_MODULUS).toAffine();
-  return text(group, x, y);
 }

@@ -110,13 +110,14 @@ export class Pool {
    * Does something with every chunk, the dearest first.
    *
    * @param chunks which key each needs, and what it costs.
-   * @param work must end when its signal aborts, which does so with `signal`.
+   * @param work must end when its signal aborts, which does so with `signal`; learns how many others run beside it at most,
+   *   itself included.
    * @returns the results in the order of the chunks.
    * @throws the first failure, after everything that was under way has ended; ProverError `KEY_CLOSED`.
    */
   async run<R>(
     chunks: readonly { readonly key: number; readonly cost: number }[],
-    work: (key: CommittedKey, chunk: number, signal: AbortSignal | undefined) => Promise<R>,
+    work: (key: CommittedKey, chunk: number, signal: AbortSignal | undefined, beside: number) => Promise<R>,
     signal?: AbortSignal,
   ): Promise<R[]> {
     signal?.throwIfAborted();
@@ -134,7 +135,7 @@ export class Pool {
         if (i === undefined) return;
         try {
           own?.throwIfAborted();
-          results[i] = await work(await lane.key(chunks[i]!.key, own), i, own);
+          results[i] = await work(await lane.key(chunks[i]!.key, own), i, own, lanes.length);
         } catch (error) {
           failure ??= { error };
         }

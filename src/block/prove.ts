@@ -11,7 +11,7 @@ import { ProverError } from "../errors.js";
 import { FR_MODULUS, readBigintLE } from "../formats/bn254.js";
 import type { KeyFolder } from "../keys/folder.js";
 import { unlessAborted } from "../prover/concurrency.js";
-import { commit, proveChunk } from "../prover/index.js";
+import { type BackendChoice, type BackendReport, commit, proveChunk } from "../prover/index.js";
 import type { Trace } from "../trace/format.js";
 import { validateTrace } from "../trace/validate.js";
 import { busSum } from "../verifier/bus.js";
@@ -49,6 +49,8 @@ export interface ProveBlockOptions extends PoolOptions {
   readonly onProgress?: ((progress: BlockProgress) => void) | undefined;
   /** Check each chunk's proof, as a replica will, before the block's is handed out. Default true. */
   readonly selfCheck?: boolean | undefined;
+  /** What computes the proofs of the chunks, see `prove` of `chunkproof/prover`. Default `"wasm"`. */
+  readonly backend?: BackendChoice | undefined;
 }
 
 /** A block's proof and what it took. */
@@ -61,6 +63,8 @@ export interface ProvedBlock {
   readonly rows: number;
   /** Names of the layouts, chunk by chunk. */
   readonly chunks: readonly string[];
+  /** What computed the proofs, chunk by chunk. */
+  readonly backends: readonly BackendReport[];
   readonly times: BlockTimes;
 }
 
@@ -231,21 +235,26 @@ export class BlockProver {
       messages: boundary.messages,
       chunks: commitments.map(({ d, p }, i) => ({ layout: jobs[i]!.key, d: compressG1(d), p: compressG1(p) })),
     });
+    const backends = new Array<BackendReport>(jobs.length);
     const proofs = await this.#pool.run(
       jobs,
-      async (key, i, own) => {
+      async (key, i, own, share) => {
         const layout = jobs[i]!.key;
         const plan = await this.#plan(layout);
         const start = performance.now();
         const witness = solve(plan, [challenges.alpha, challenges.beta, ...columns[i]!]);
         times.solve += performance.now() - start;
         await breathe();
-        const points = await proveChunk(key, witness, {
+        const { backend, ...points } = await proveChunk(key, witness, {
           signal: own,
+          backend: options.backend,
+          share,
+          commitment: commitments[i]!,
           // below, under the keys of the set instead of the key's own
           selfCheck: false,
           onProgress: ({ done, total }) => report("prove", i, Math.min(0.99, done / total)),
         });
+        backends[i] = backend;
         const proof = { layout, ...points, ...commitments[i]!, sum: readBigintLE(witness, COLUMN, COLUMN) };
         if (selfCheck) checkOwn(keys, challenges, proof, `chunk ${i} (${names[i]})`);
         report("prove", i, 1);
@@ -270,7 +279,7 @@ export class BlockProver {
       claims,
       chunks: proofs.map((chunk) => ({ layout: chunk.layout, proof: encodeChunkProof(chunk) })),
     };
-    return { proof, bytes: encodeBlockProof(proof), steps: built.steps, rows, chunks: names, times };
+    return { proof, bytes: encodeBlockProof(proof), steps: built.steps, rows, chunks: names, backends, times };
   }
 }
 

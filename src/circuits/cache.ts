@@ -8,21 +8,16 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { writeFileAtomic } from "#platform";
 import { type R1cs, readR1cs } from "../formats/r1cs.js";
 import { compileLayout, findCircom } from "./compile.js";
 import { CIRCUITS, type Layout, mainSource } from "./sources.js";
 
+export { cacheFolder as defaultCache } from "#platform";
+
 /** Bytes of SHA-256. */
 const DIGEST = 32;
-
-/** Where generated artefacts lie: `CHUNKPROOF_CACHE`, else `chunkproof` in the user's cache folder. */
-export function defaultCache(): string {
-  const { CHUNKPROOF_CACHE, XDG_CACHE_HOME } = process.env;
-  return CHUNKPROOF_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "chunkproof");
-}
 
 /** SHA-256 of the parts, each with its length. */
 export function sha256(...parts: readonly (string | Uint8Array)[]): Uint8Array {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { Command, InvalidArgumentError } from "commander";
-import type { ThreadCount } from "../prover/index.js";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { BackendName, BackendReport, ThreadCount } from "../prover/index.js";
 import { interruptSignal, Output, type OutputOptions } from "./output.js";
 
 /** Options of commands that {@link withThreads}. */
@@ -44,4 +44,27 @@ function parseThreads(text: string): ThreadCount {
 /** Adds `--threads`. */
 export function withThreads(c: Command): Command {
   return c.option("-t, --threads <n>", 'worker threads, or "auto": all the machine has', parseThreads, "auto");
+}
+
+/** Options of commands that {@link withBackend}. */
+export interface BackendOptions {
+  readonly backend: "auto" | BackendName;
+}
+
+/** Adds `--backend`. */
+export function withBackend(c: Command): Command {
+  const option = new Option(
+    "--backend <name>",
+    "what computes proofs; auto: what measures fastest on this machine, see doctor",
+  );
+  return c.addOption(option.choices(["auto", "wasm", "webgpu", "gpujs"]).default("wasm"));
+}
+
+/** Says that a device failed, and what that meant. */
+export function warnFallback(out: Output, reports: readonly BackendReport[]): void {
+  const failures = reports.flatMap(({ fallback }) => fallback ?? []);
+  const first = failures[0];
+  if (first === undefined) return;
+  const what = reports.length === 1 ? "the proof was" : `${failures.length} of ${reports.length} proofs were`;
+  out.warn(`${first.from} failed and ${what} finished by WebAssembly: ${first.message} [${first.code}]`);
 }

@@ -10,12 +10,21 @@ import { writeFileAtomic, writeFilesAtomic } from "#platform";
 import { readJson, stringifyProof, stringifyPublic, stringifyVerifyingKey } from "../formats/json.js";
 import { loadProvingKey, prove, type Source } from "../prover/index.js";
 import type { VerifierError, VerifierErrorCode, VerifyingKey } from "../verifier/index.js";
-import { command, runCommand, type ThreadOptions, type Work, withThreads } from "./command.js";
+import {
+  type BackendOptions,
+  command,
+  runCommand,
+  type ThreadOptions,
+  type Work,
+  warnFallback,
+  withBackend,
+  withThreads,
+} from "./command.js";
 import { checkWritable, inFile, nameOf } from "./files.js";
 import { EXIT, type Output, type OutputOptions } from "./output.js";
 import { calculateApart } from "./witness.js";
 
-interface ProveCommandOptions extends ThreadOptions {
+interface ProveCommandOptions extends ThreadOptions, BackendOptions {
   readonly selfCheck: boolean;
 }
 
@@ -30,7 +39,10 @@ const run = (name: string, options: OutputOptions, work: Work): Promise<void> =>
 const text = (content: string): Uint8Array[] => [new TextEncoder().encode(`${content}\n`)];
 
 function proveCommand(name: string, summary: string): Command {
-  return withThreads(command(name, summary)).option("--no-self-check", "do not verify the proof before it is written");
+  return withBackend(withThreads(command(name, summary))).option(
+    "--no-self-check",
+    "do not verify the proof before it is written",
+  );
 }
 
 /** The files of a command that proves. */
@@ -46,7 +58,7 @@ interface ProveFiles {
 async function proveTo(
   { zkey, inputs, proofPath, publicPath }: ProveFiles,
   witness: (signal: AbortSignal) => Promise<Source>,
-  { threads, selfCheck }: ProveCommandOptions,
+  { threads, selfCheck, backend }: ProveCommandOptions,
   out: Output,
   interrupt: AbortSignal,
 ): Promise<number> {
@@ -60,18 +72,22 @@ async function proveTo(
   computed.catch((error) => ending.abort(error));
   try {
     await using key = await loadProvingKey(zkey, { threads, signal, onProgress });
-    const { proof, publicSignals } = await prove(key, await computed, { signal, onProgress, selfCheck });
+    const proved = await prove(key, await computed, { signal, onProgress, selfCheck, backend });
+    const { proof, publicSignals } = proved;
     const files = [
       { path: publicPath, pieces: text(stringifyPublic(publicSignals)) },
       { path: proofPath, pieces: text(stringifyProof(proof)) },
     ];
     await writeFilesAtomic(files, signal);
+    warnFallback(out, [proved.backend]);
     out.result(`proof written to ${proofPath}, ${publicSignals.length} public signals to ${publicPath}`, {
       proof: proofPath,
       public: publicPath,
       nPublic: publicSignals.length,
       selfChecked: selfCheck,
       ...key.info(),
+      backend,
+      ...proved.backend,
     });
     return EXIT.ok;
   } catch (error) {

@@ -32,12 +32,15 @@ const INTERNAL = new Set([
   // the trace was found sound before rows were made of it
   "BLOCK_TRACE",
   "BLOCK_UNBALANCED",
+  // asked for by name, on a machine that lacks it
+  "GPUJS_UNAVAILABLE",
   "KEY_CLOSED",
   "NO_RANDOMNESS",
   "OUT_OF_MEMORY",
   "RANDOMNESS_UNAVAILABLE",
   "TRACE_EVM",
   "WASM_UNSUPPORTED",
+  "WEBGPU_UNAVAILABLE",
   "WORKER_FAILED",
 ]);
 

@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { checkCommand } from "./check.js";
+import { doctorCommand } from "./doctor.js";
 import { groth16Command } from "./groth16.js";
 import { keysCommand } from "./keys.js";
 import { EXIT } from "./output.js";
@@ -26,7 +27,16 @@ export async function main(): Promise<void> {
     readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
   ) as Record<"version" | "description", string>;
   const program = new Command("chunkproof").description(description).version(version);
-  for (const make of [keysCommand, traceCommand, checkCommand, proveCommand, verifyCommand, groth16Command]) {
+  const commands = [
+    keysCommand,
+    traceCommand,
+    checkCommand,
+    proveCommand,
+    verifyCommand,
+    groth16Command,
+    doctorCommand,
+  ];
+  for (const make of commands) {
     program.addCommand(make());
   }
   throwOnExit(program);

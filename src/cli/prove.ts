@@ -9,14 +9,22 @@ import { writeFileAtomic } from "#platform";
 import type { BlockProgress } from "../block/prove.js";
 import { ChunkproofError } from "../errors.js";
 import type { KeyFolder } from "../keys/folder.js";
-import { command, runCommand, type ThreadOptions, withThreads } from "./command.js";
+import {
+  type BackendOptions,
+  command,
+  runCommand,
+  type ThreadOptions,
+  warnFallback,
+  withBackend,
+  withThreads,
+} from "./command.js";
 import { checkWritable, inFile, readAs } from "./files.js";
 import { type CacheOptions, keysOfCache, keysOfFolder, withCache } from "./key-folders.js";
 import { EXIT, type Output } from "./output.js";
 import { ProveView } from "./prove-view.js";
 import { countOf, duration } from "./screen.js";
 
-interface ProveOptions extends ThreadOptions, CacheOptions {
+interface ProveOptions extends ThreadOptions, CacheOptions, BackendOptions {
   readonly output: string;
   readonly keys?: string;
   readonly selfCheck: boolean;
@@ -59,7 +67,7 @@ function namingPlans(folder: KeyFolder): KeyFolder {
 }
 
 async function prove(tracePath: string, options: ProveOptions, out: Output, signal: AbortSignal): Promise<number> {
-  const { output, threads, selfCheck } = options;
+  const { output, threads, selfCheck, backend } = options;
   await checkWritable([output], [tracePath]);
   const [{ decodeTrace }, { validateTrace }, { proveBlock }] = await Promise.all([
     import("../trace/format.js"),
@@ -85,13 +93,15 @@ async function prove(tracePath: string, options: ProveOptions, out: Output, sign
     show(progress);
   };
   const started = performance.now();
-  const proved = await proveBlock(trace, folder, { threads, signal, onProgress, selfCheck }).catch((error) => {
+  const work = { threads, signal, onProgress, selfCheck, backend };
+  const proved = await proveBlock(trace, folder, work).catch((error) => {
     throw inTrace(tracePath, error);
   });
   const ms = performance.now() - started;
   const times = watch.times();
   await writeFileAtomic(output, [proved.bytes], signal);
-  const { steps, rows, chunks, bytes } = proved;
+  const { steps, rows, chunks, bytes, backends } = proved;
+  warnFallback(out, backends);
   out.result(
     `${countOf(steps, "step")} proved in ${duration(ms)}: proof of ${countOf(chunks.length, "chunk")}, ${countOf(bytes.length, "byte")}, written to ${output}`,
     {
@@ -101,6 +111,8 @@ async function prove(tracePath: string, options: ProveOptions, out: Output, sign
       steps,
       rows,
       chunks,
+      backend,
+      backends,
       times,
       selfChecked: selfCheck,
       keys: folder.path,
@@ -113,7 +125,7 @@ async function prove(tracePath: string, options: ProveOptions, out: Output, sign
 
 /** The command `prove`. */
 export function proveCommand(): Command {
-  return withCache(withThreads(command("prove", "prove a block from its trace")))
+  return withCache(withBackend(withThreads(command("prove", "prove a block from its trace"))))
     .argument("<trace>", "trace of the block, from `chunkproof trace`")
     .requiredOption("-o, --output <block.proof>", "proof to write")
     .option("--keys <dir>", "folder of keys (default: those in the cache; they are made if there are none)")

@@ -6,8 +6,9 @@
  */
 
 import { renameSync } from "node:fs";
-import { type FileHandle, open, realpath, rm, stat } from "node:fs/promises";
-import { availableParallelism } from "node:os";
+import { type FileHandle, mkdir, open, readFile, realpath, rm, stat } from "node:fs/promises";
+import { arch, availableParallelism, cpus, homedir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { Worker, parentPort as workerPort } from "node:worker_threads";
@@ -180,6 +181,43 @@ function fileError(path: string, cause: unknown): FormatError {
   }
   const got = cause instanceof Error ? cause.message : String(cause);
   return new FormatError("cannot be read", { code: "FILE_UNREADABLE", where: path, got, cause });
+}
+
+/**
+ * Where generated artefacts lie: `CHUNKPROOF_CACHE`, else `chunkproof` in the user's cache folder. `web.ts` has no
+ * counterpart.
+ */
+export function cacheFolder(): string {
+  const { CHUNKPROOF_CACHE, XDG_CACHE_HOME } = process.env;
+  return CHUNKPROOF_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "chunkproof");
+}
+
+/** A text that outlives the process. */
+export interface StoredText {
+  /** Where it is, for people. */
+  readonly place: string;
+  /** @returns undefined when there is none yet. */
+  read(): Promise<string | undefined>;
+  /** Replaces it as a whole, or not at all. */
+  write(text: string): Promise<void>;
+}
+
+/** The text of this name: a file in the cache. */
+export function storedText(name: string): StoredText {
+  const place = join(cacheFolder(), name);
+  return {
+    place,
+    read: async () => (await readFile(place).catch(ignoreMissing))?.toString("utf8"),
+    async write(text) {
+      await mkdir(dirname(place), { recursive: true });
+      await writeFileAtomic(place, [new TextEncoder().encode(text)]);
+    },
+  };
+}
+
+/** What the speed of WebAssembly depends on: processor and engine. */
+export function machineName(): string {
+  return `${cpus()[0]?.model.trim() || "unknown processor"} (${arch()}), Node ${process.versions.node.split(".")[0]}`;
 }
 
 /** A worker thread as the pool sees it. */

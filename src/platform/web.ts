@@ -5,9 +5,9 @@
  */
 
 import { FormatError, ProverError } from "../errors.js";
-import type { OpenedFile, ParentPort, Thread } from "./node.js";
+import type { OpenedFile, ParentPort, StoredText, Thread } from "./node.js";
 
-export type { OpenedFile, ParentPort, Thread } from "./node.js";
+export type { OpenedFile, ParentPort, StoredText, Thread } from "./node.js";
 
 /** What a string without a scheme stands for in a page or a worker: a URL relative to it. */
 export function relativeUrl(location: string): string | undefined {
@@ -46,6 +46,39 @@ export async function writeFileAtomic(
     where: path,
     expected: "a download, e.g. of a Blob",
   });
+}
+
+/** Texts where nothing is kept: they end with the page. */
+const texts = new Map<string, string>();
+
+/** The text of this name: in `localStorage` where there is one (pages have it, workers not), else for as long as the page lives. */
+export function storedText(name: string): StoredText {
+  const key = `chunkproof/${name}`;
+  let storage: Storage | undefined;
+  try {
+    storage = globalThis.localStorage ?? undefined;
+  } catch {
+    // pages may be denied it
+  }
+  if (storage === undefined) {
+    return {
+      place: "the memory of this page",
+      read: async () => texts.get(key),
+      write: async (text) => void texts.set(key, text),
+    };
+  }
+  const kept = storage;
+  return {
+    place: `localStorage: ${key}`,
+    read: async () => kept.getItem(key) ?? undefined,
+    write: async (text) => kept.setItem(key, text),
+  };
+}
+
+/** What the speed of WebAssembly depends on: processor and engine, as far as a page is told. */
+export function machineName(): string {
+  const { hardwareConcurrency = 1, userAgent = "unknown" } = globalThis.navigator ?? {};
+  return `${hardwareConcurrency} threads, ${userAgent}`;
 }
 
 /** Number of threads that can run at the same time. */

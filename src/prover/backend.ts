@@ -144,3 +144,13 @@ export interface Backend {
   /** Gives everything back; what is under way rejects with `BACKEND_CLOSED`. Idempotent. */
   close(): Promise<void>;
 }
+
+/** What backends without sparse products need of another: see `gpujs/backend.ts`. */
+export interface RowProducts {
+  /** A·w and B·w: `2^power × 32` bytes each, little-endian, below r. */
+  rows(
+    constraints: ConstraintSet,
+    witness: ScalarSet,
+    options?: OperationOptions,
+  ): Promise<{ readonly a: Uint8Array; readonly b: Uint8Array }>;
+}

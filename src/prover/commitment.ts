@@ -29,7 +29,8 @@ import {
   memoryUnits,
 } from "./key.js";
 import { Stage } from "./progress.js";
-import { admit, checkOwn, inTurn, type ProofAffine, type ProveOptions, Run, type WorkOptions } from "./prove.js";
+import { admit, inTurn, type ProofAffine, type ProveOptions, proveChecked, Run, type WorkOptions } from "./prove.js";
+import type { BackendReport } from "./split.js";
 import type { Engine } from "./wasm/engine.js";
 import type { Bases } from "./wasm/msm.js";
 import { Workspace } from "./workspace.js";
@@ -254,32 +255,33 @@ function encodeColumns(key: CommittedKey, columns: Uint8Array | readonly bigint[
   return bytes;
 }
 
+/** The points of a chunk's proof, and what computed them. */
+export interface ChunkPoints extends ProofAffine {
+  readonly backend: BackendReport;
+}
+
 /** @throws see `proveChunk`. */
 export async function createChunkProof(
   key: CommittedKey,
   witness: Uint8Array,
   options: ProveChunkOptions,
-): Promise<ProofAffine> {
-  const { signal, onProgress, selfCheck = true } = options;
+): Promise<ChunkPoints> {
   const threads = admit(key, options);
   const name = "witness";
-  return inTurn(key, threads, signal, async () => {
+  return inTurn(key, threads, options.signal, async () => {
     const run = new Run(key, name, options);
     try {
       run.put(witness);
-      const proof = await run.prove();
-      signal?.throwIfAborted();
-      if (!selfCheck) return proof;
-      const first = (key.nStatement + 1) * FIELD_SIZE;
-      const columns = witness.subarray(first, first + key.nCommitted * FIELD_SIZE);
-      const commitment = options.commitment ?? (await sumColumns(key, columns, options));
-      const [sum, alpha, beta] = [run.value(1), run.value(2), run.value(3)];
-      checkOwn(key, name, onProgress, () => {
-        const points = readChunkPoints({ ...proof, ...commitment, layout: 0, sum });
-        const error = faultOfChunk(key.prepared, { alpha, beta }, points);
+      const { points, backend } = await proveChecked(key, run, name, options, async (proof) => {
+        const first = (key.nStatement + 1) * FIELD_SIZE;
+        const columns = witness.subarray(first, first + key.nCommitted * FIELD_SIZE);
+        const commitment = options.commitment ?? (await sumColumns(key, columns, options));
+        const [sum, alpha, beta] = [run.value(1), run.value(2), run.value(3)];
+        const chunk = readChunkPoints({ ...proof, ...commitment, layout: 0, sum });
+        const error = faultOfChunk(key.prepared, { alpha, beta }, chunk);
         if (error !== undefined) throw error;
       });
-      return proof;
+      return { ...points, backend };
     } finally {
       run.free();
     }

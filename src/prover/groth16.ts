@@ -6,7 +6,10 @@
  */
 
 import type { Source } from "../formats/source.js";
+import type { Backend, BackendName } from "./backend.js";
+import type { BackendOptions } from "./backends.js";
 import type {
+  ChunkPoints,
   Commitment,
   CommittedKey,
   CommittedKeySource,
@@ -14,7 +17,7 @@ import type {
   ProveChunkOptions,
 } from "./commitment.js";
 import type { LoadOptions, ProvingKey } from "./key.js";
-import type { ProofAffine, ProofResult, ProveOptions, WorkOptions } from "./prove.js";
+import type { ProofResult, ProveOptions, WorkOptions } from "./prove.js";
 import { Engine } from "./wasm/engine.js";
 import type { CircomWitness, CircuitInputs } from "./witness.js";
 
@@ -56,13 +59,16 @@ function startEngine(options: LoadCommittedOptions): Promise<Engine> {
 /**
  * Proves that a witness satisfies the key's circuit.
  *
+ * On a device (`backend`) the proof is the same but for its blinding, and always verified before it is handed out.
+ *
  * Values are not kept secret from whoever can time this process or read its memory: the arithmetic is not constant time.
  *
  * @param witness a `.wtns` (path, URL, bytes or Blob), or the circuit's `.wasm` with its inputs.
  * @throws FormatError for a bad witness file, `ZKEY_VERIFYING_KEY` (no verifier takes the key's proofs), `POINT_AT_INFINITY` and
  *   `POINT_NOT_IN_SUBGROUP` (the key is inconsistent); ProverError `WITNESS_LENGTH`, `WITNESS_NOT_CANONICAL`, `WITNESS_NOT_ONE`,
  *   `WITNESS_UNSATISFIED` (self-check: the witness does not satisfy the circuit), `KEY_CLOSED`, `OUT_OF_MEMORY`,
- *   `WORKER_FAILED`, `THREADS_INVALID`, `NO_RANDOMNESS`, and what {@link calculateWitness} throws. A key without contribution proves,
+ *   `WORKER_FAILED`, `THREADS_INVALID`, `NO_RANDOMNESS`, `BACKEND_UNKNOWN`, `WEBGPU_UNAVAILABLE`, `GPUJS_UNAVAILABLE` (asked for by
+ *   name, and not there), and what {@link calculateWitness} throws. A key without contribution proves,
  *   though nobody should trust it.
  */
 export async function prove(
@@ -127,7 +133,7 @@ export async function commit(
  * The self-check verifies the proof by the equation of a chunk, with the commitment that was handed out before.
  *
  * @param witness `nVars × 32` bytes, little-endian, each number below r; the first is the constant 1.
- * @returns A, B and C of the chunk's proof.
+ * @returns A, B and C of the chunk's proof, and what computed them.
  * @throws ProverError `WITNESS_LENGTH`, `WITNESS_NOT_CANONICAL`, `WITNESS_NOT_ONE`, `WITNESS_UNSATISFIED` (the witness does not
  *   satisfy the circuit, or the commitment is to other columns), `KEY_CLOSED`, `OUT_OF_MEMORY`, `WORKER_FAILED`,
  *   `THREADS_INVALID`, `NO_RANDOMNESS`; FormatError `POINT_AT_INFINITY` (the key is inconsistent); `signal.reason`.
@@ -136,7 +142,18 @@ export async function proveChunk(
   key: CommittedKey,
   witness: Uint8Array,
   options: ProveChunkOptions = {},
-): Promise<ProofAffine> {
+): Promise<ChunkPoints> {
   const { createChunkProof } = await import("./commitment.js");
   return createChunkProof(key, witness, options);
+}
+
+/**
+ * Opens a backend, to compute with it what {@link Backend} offers or to hand it to {@link prove}.
+ *
+ * @throws ProverError `BACKEND_UNKNOWN`, `WEBGPU_UNAVAILABLE`, `GPUJS_UNAVAILABLE`, `TUNING_INVALID`; and the codes of starting
+ *   the WebAssembly engine, see {@link loadProvingKey}.
+ */
+export async function openBackend(name: BackendName, options: BackendOptions = {}): Promise<Backend> {
+  const { openBackend } = await import("./backends.js");
+  return openBackend(name, options);
 }

@@ -23,6 +23,7 @@ import {
 } from "../formats/zkey.js";
 import { parseVerifyingKey, VerifierError, type VerifyingKey } from "../verifier/index.js";
 import { allDone, unlessAborted } from "./concurrency.js";
+import { KeyDevices } from "./devices.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { invMod, MAX_DOMAIN_BITS, rootOfUnity } from "./wasm/constants.js";
 import type { Engine, EngineOptions } from "./wasm/engine.js";
@@ -30,19 +31,13 @@ import { type Constants, type Group, kernelFunction, POINT_BYTES, putConstants, 
 import type { Arithmetic } from "./wasm/kernel.js";
 import type { Bases } from "./wasm/msm.js";
 import type { Roots } from "./wasm/ntt.js";
-
-/** A sparse matrix in memory, see `assembly/qap.ts`. */
-export interface MatrixAddress {
-  readonly offsets: number;
-  readonly wires: number;
-  readonly coefficients: number;
-}
+import type { Matrices } from "./wasm/quotient.js";
 
 /** Addresses of what belongs to a key. */
 export interface KeyMemory extends Roots {
   readonly constants: Constants;
   readonly bases: { readonly a: Bases; readonly b2: Bases; readonly c: Bases; readonly h: Bases };
-  readonly matrices: { readonly a: MatrixAddress; readonly b: MatrixAddress };
+  readonly matrices: Matrices;
 }
 
 /** Options of `loadProvingKey`. */
@@ -85,6 +80,8 @@ export class LoadedKey {
   readonly engine: Engine;
   /** @internal */
   readonly memory: KeyMemory;
+  /** @internal */
+  readonly devices = new KeyDevices(this);
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -126,7 +123,7 @@ export class LoadedKey {
   /** Ends every thread and gives the memory back. A proof under way rejects with `KEY_CLOSED`. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.engine.close();
+    await Promise.all([this.engine.close(), this.devices.close()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,18 +15,19 @@ import { g1ToJson, g2ToJson, type ProofJson } from "../formats/json.js";
 import type { Source } from "../formats/source.js";
 import type { WtnsFile } from "../formats/wtns.js";
 import { assertValid, VerifierError } from "../verifier/index.js";
+import { assertBackendChoice, type BackendChoice } from "./backends.js";
 import { allDone } from "./concurrency.js";
 import { type LoadedKey, type ProvingKey, readToHeap } from "./key.js";
 import { type OnProgress, Stage } from "./progress.js";
 import { randomScalar } from "./random.js";
+import { type BackendReport, SPLITS, type SplitName, type SumPart } from "./split.js";
 import { invMod } from "./wasm/constants.js";
 import { resolveThreads, type Task, type ThreadCount } from "./wasm/engine.js";
 import { PointSpace } from "./wasm/field.js";
-import { type Call, SCRATCH } from "./wasm/kernel.js";
 import { type Digits, digitTasks } from "./wasm/msm.js";
-import { transformOf } from "./wasm/ntt.js";
+import { polynomialSize, quotientTasks } from "./wasm/quotient.js";
 import { type CircomWitness, openWitness } from "./witness.js";
-import { firstBad, Workspace } from "./workspace.js";
+import { firstBad, type Sum, Workspace } from "./workspace.js";
 
 /** Options of whatever works with a loaded key. */
 export interface WorkOptions {
@@ -41,9 +42,20 @@ export interface WorkOptions {
 export interface ProveOptions extends WorkOptions {
   /**
    * Verify the proof, against the key's own verifying key, before it is handed out. Default true. Only a valid proof hides
-   * the witness: without the check a key that was tampered with can make one that tells about it.
+   * the witness: without the check a key that was tampered with can make one that tells about it. A proof that a device
+   * had a part in is verified in any case.
    */
   readonly selfCheck?: boolean | undefined;
+  /**
+   * What computes the proof. `"wasm"`, the default: threads. `"webgpu"`, `"gpujs"`: a device, and threads for what it is not made
+   * for. `"auto"`: what is fastest with keys of this size on this machine, measured once (docs/gpu.md). A backend from
+   * `openBackend`: that one. If a device fails in the middle, the threads finish the proof, see {@link BackendReport}.
+   */
+  readonly backend?: BackendChoice | undefined;
+  /** Overrides what the backend's name stands for. @internal */
+  readonly split?: SplitName | undefined;
+  /** For `"auto"`: how many proofs of other keys want the same device at once, this one included. @internal */
+  readonly share?: number | undefined;
 }
 
 /** A proof and its public signals, as snarkjs writes them. */
@@ -51,7 +63,12 @@ export interface ProofResult {
   readonly proof: ProofJson;
   /** `nPublic` decimal strings. */
   readonly publicSignals: string[];
+  /** What computed it. */
+  readonly backend: BackendReport;
 }
+
+/** A sum as a device gives it. */
+export type Point = G1Affine | G2Affine;
 
 /** The points of a proof. Only C can be infinity, in theory. */
 export interface ProofAffine {
@@ -69,7 +86,7 @@ export async function createProof(
   witness: Source | CircomWitness,
   options: ProveOptions,
 ): Promise<ProofResult> {
-  const { signal, onProgress, selfCheck = true } = options;
+  const { signal } = options;
   const threads = admit(key, options);
   // before the turn comes: a slow download keeps nobody else waiting
   const file = await openWitness(witness, signal);
@@ -78,16 +95,11 @@ export async function createProof(
       const run = new Run(key, file.name, options);
       try {
         await run.load(file);
-        const { a, b, c } = await run.prove();
-        const points = { pi_a: g1ToJson(a), pi_b: g2ToJson(b), pi_c: g1ToJson(c) };
-        const proof: ProofJson = { ...points, protocol: "groth16", curve: "bn128" };
         const publicSignals = Array.from({ length: key.nPublic }, (_, i) => run.value(i + 1).toString());
-        signal?.throwIfAborted();
-        if (selfCheck) {
-          const vk = key.preparedVerifyingKey();
-          checkOwn(key, file.name, onProgress, () => assertValid(vk, publicSignals, proof));
-        }
-        return { proof, publicSignals };
+        const { points, backend } = await proveChecked(key, run, file.name, options, (points) => {
+          assertValid(key.preparedVerifyingKey(), publicSignals, proofJson(points));
+        });
+        return { proof: proofJson(points), publicSignals, backend };
       } finally {
         run.free();
       }
@@ -97,16 +109,67 @@ export async function createProof(
   }
 }
 
-/** Checks a proof before it is handed out. @throws ProverError `WITNESS_UNSATISFIED`. */
-export function checkOwn(
+const proofJson = ({ a, b, c }: ProofAffine): ProofJson => ({
+  pi_a: g1ToJson(a),
+  pi_b: g2ToJson(b),
+  pi_c: g1ToJson(c),
+  protocol: "groth16",
+  curve: "bn128",
+});
+
+/**
+ * Makes a proof on the chosen backend and checks it as the options say. If a device had a part in a proof that is not valid, threads
+ * make it again: whether it was the device's fault shows then.
+ *
+ * @param witness what error messages call it.
+ * @param assertProof throws a VerifierError for an invalid proof.
+ */
+export async function proveChecked(
   key: LoadedKey,
+  run: Run,
   witness: string,
-  onProgress: OnProgress | undefined,
-  assertValid: () => void,
-): void {
-  const stage = new Stage(onProgress, "check", 1);
+  options: ProveOptions,
+  assertProof: Making["assertProof"],
+): Promise<Made> {
+  const { signal, backend, split } = options;
+  if ((backend === undefined || backend === "wasm") && split === undefined) {
+    return proveOnThreads({ key, run, witness, options, assertProof });
+  }
+  signal?.throwIfAborted();
+  // what devices need is loaded with them only
+  const { proveOnDevice } = await import("./accelerate.js");
+  return proveOnDevice({ key, run, witness, options, assertProof });
+}
+
+/** A proof to be made. */
+export interface Making {
+  readonly key: LoadedKey;
+  readonly run: Run;
+  /** What error messages call the witness. */
+  readonly witness: string;
+  readonly options: ProveOptions;
+  readonly assertProof: (points: ProofAffine) => void | Promise<void>;
+}
+
+/** A proof, and what made it. */
+export interface Made {
+  readonly points: ProofAffine;
+  readonly backend: BackendReport;
+}
+
+/** @throws see `prove`. */
+export async function proveOnThreads(making: Making): Promise<Made> {
+  const points = await making.run.prove();
+  if (making.options.selfCheck !== false) await checkOwn(making, points);
+  return { points, backend: { split: SPLITS.wasm } };
+}
+
+/** Checks a proof before it is handed out. @throws ProverError `WITNESS_UNSATISFIED`; `signal.reason`. */
+export async function checkOwn({ key, witness, options, assertProof }: Making, points: ProofAffine): Promise<void> {
+  options.signal?.throwIfAborted();
+  const stage = new Stage(options.onProgress, "check", 1);
   try {
-    assertValid();
+    await assertProof(points);
   } catch (cause) {
     if (!(cause instanceof VerifierError)) throw cause;
     throw new ProverError("the witness does not satisfy the circuit of the key, or the key is inconsistent", {
@@ -119,8 +182,9 @@ export function checkOwn(
 }
 
 /** What must hold before anything is waited for; the number of threads to use, if not the key's usual one. */
-export function admit(key: LoadedKey, { signal, threads }: WorkOptions): number | undefined {
+export function admit(key: LoadedKey, { signal, threads, backend }: ProveOptions): number | undefined {
   signal?.throwIfAborted();
+  if (backend !== undefined) assertBackendChoice(backend);
   key.assertOpen();
   return threads === undefined ? undefined : resolveThreads(threads);
 }
@@ -143,6 +207,16 @@ export function inTurn<T>(
   }, signal);
 }
 
+/** The sums of a proof, in the order in which threads begin them: the one in G2 takes longest. */
+export const SUMS: readonly SumPart[] = ["b2", "a", "c", "h"];
+
+/** The witness as digits and as elements, and the tasks that make them, once. */
+interface Recoded {
+  readonly digits: Digits;
+  readonly limbs: number;
+  tasks: readonly Task[];
+}
+
 /** One proof under way: its buffers and stages. */
 export class Run {
   readonly #key: LoadedKey;
@@ -151,6 +225,7 @@ export class Run {
   /** What error messages call the witness. */
   readonly #witness: string;
   #values = 0;
+  #recoded: Recoded | undefined;
 
   constructor(key: LoadedKey, witness: string, options: WorkOptions) {
     this.#key = key;
@@ -205,34 +280,50 @@ export class Run {
     return readBigintLE(this.#key.engine.heap.bytes, this.#values + i * FIELD_SIZE, FIELD_SIZE);
   }
 
-  /**
-   * Makes a proof for the values in memory.
-   *
-   * @throws ProverError `WITNESS_NOT_CANONICAL`; FormatError `POINT_AT_INFINITY`.
-   */
+  /** All values as they are in memory, little-endian; a copy. */
+  values(): Uint8Array {
+    return this.#key.engine.heap.view(this.#values, this.#key.nVars * FIELD_SIZE).slice();
+  }
+
+  /** Makes a proof for the values in memory, on threads. @throws ProverError `WITNESS_NOT_CANONICAL`; FormatError `POINT_AT_INFINITY`. */
   async prove(): Promise<ProofAffine> {
-    const { engine, nVars, domainSize, memory, header, name } = this.#key;
+    return this.blind(await this.sums(SUMS));
+  }
+
+  /**
+   * Takes sums on threads.
+   *
+   * @param quotient the scalars of the H bases, if they are known already: `domainSize × 32` bytes.
+   * @param also what else is done meanwhile: so many units of progress.
+   * @throws ProverError `WITNESS_NOT_CANONICAL`, before `also` begins.
+   */
+  async sums(
+    parts: readonly SumPart[],
+    quotient?: Uint8Array,
+    also?: { readonly units: number; run(onUnit: () => void): Promise<void> },
+  ): Promise<Map<SumPart, Sum>> {
+    const { engine, domainSize, memory } = this.#key;
     const { signal, onProgress } = this.#options;
-    const { bases } = memory;
-
     const space = this.#space;
-    const witnessDigits = space.digits(nVars, Math.max(bases.a.count, bases.c.count));
-    const quotientDigits = space.digits(domainSize, domainSize);
-    const limbs = space.alloc(nVars * engine.fieldBytes);
-    const prepare = digitTasks(limbs, this.#values, witnessDigits);
-    const quotient = this.#quotientTasks(limbs, quotientDigits);
-    const sums = {
-      b2: space.sum(bases.b2, witnessDigits),
-      a: space.sum(bases.a, witnessDigits),
-      c: space.sum(bases.c, witnessDigits),
-      h: space.sum(bases.h, quotientDigits),
-    };
-    const count =
-      prepare.length + quotient.flat().length + Object.values(sums).reduce((n, { tasks }) => n + tasks.length, 0);
-    const stage = new Stage(onProgress, "prove", count);
-    const onTask = () => stage.advance();
+    const witness = this.#recoded ?? this.#recode();
+    const sums = new Map<SumPart, Sum>();
+    for (const part of parts) if (part !== "h") sums.set(part, space.sum(memory.bases[part], witness.digits));
+    const witnessTasks = [...sums.values()].flatMap(({ tasks }) => tasks);
+    const rounds: (readonly Task[])[] = [];
+    if (parts.includes("h")) {
+      const digits = space.digits(domainSize, domainSize);
+      const sum = space.sum(memory.bases.h, digits);
+      const scalars =
+        quotient === undefined ? this.#quotient(witness.limbs, digits) : [this.#recodeAll(quotient, digits)];
+      rounds.push(...scalars, sum.tasks);
+      sums.set("h", sum);
+    }
 
-    const bad = firstBad(await engine.run(prepare, { signal, onTask }));
+    const { tasks } = witness;
+    const units = tasks.length + witnessTasks.length + rounds.flat().length + (also?.units ?? 0);
+    const stage = new Stage(onProgress, "prove", units);
+    const onTask = () => stage.advance();
+    const bad = firstBad(await engine.run(tasks, { signal, onTask }));
     if (bad !== undefined) {
       throw new ProverError("a witness value is not canonical", {
         code: "WITNESS_NOT_CANONICAL",
@@ -240,21 +331,65 @@ export class Run {
         expected: "a number below r",
       });
     }
+    witness.tasks = [];
+    this.#recoded = witness;
     const chain = async () => {
-      for (const tasks of quotient) await engine.run(tasks, { priority: PRIORITY.chain, signal, onTask });
-      await engine.run(sums.h.tasks, { priority: PRIORITY.sums, signal, onTask });
+      for (const [i, round] of rounds.entries()) {
+        const priority = i < rounds.length - 1 ? PRIORITY.chain : PRIORITY.sums;
+        await engine.run(round, { priority, signal, onTask });
+      }
     };
-    const witnessSums = [...sums.b2.tasks, ...sums.a.tasks, ...sums.c.tasks];
-    await allDone([chain(), engine.run(witnessSums, { priority: PRIORITY.sums, signal, onTask })]);
+    const ordered = engine.run(witnessTasks, { priority: PRIORITY.sums, signal, onTask });
+    await allDone([chain(), ordered, also?.run(onTask)]);
+    return sums;
+  }
 
+  /** The witness to be recoded: all its values have to be looked at, whatever they are needed for. */
+  #recode(): Recoded {
+    const { engine, nVars, memory } = this.#key;
+    const digits = this.#space.digits(nVars, Math.max(memory.bases.a.count, memory.bases.c.count));
+    const limbs = this.#space.alloc(nVars * engine.fieldBytes);
+    return { digits, limbs, tasks: digitTasks(limbs, this.#values, digits) };
+  }
+
+  /** Tasks that bring scalars into digits. */
+  #recodeAll(scalars: Uint8Array, digits: Digits): Task[] {
+    const { engine } = this.#key;
+    const address = this.#space.alloc(scalars.length);
+    const limbs = this.#space.alloc(digits.n * engine.fieldBytes);
+    engine.heap.view(address, scalars.length).set(scalars);
+    return digitTasks(limbs, address, digits);
+  }
+
+  #quotient(limbs: number, digits: Digits): Task[][] {
+    const { engine, header, memory } = this.#key;
+    const { power } = header;
+    const polynomial = () => this.#space.alloc(polynomialSize(engine, power));
+    const polynomials = [polynomial(), polynomial(), polynomial()] as const;
+    return quotientTasks(engine, polynomials, memory.matrices, memory, power, limbs, digits);
+  }
+
+  /**
+   * The proof of the four sums, blinded.
+   *
+   * @param sums taken on threads, or points.
+   * @throws FormatError `POINT_AT_INFINITY`.
+   */
+  blind(sums: ReadonlyMap<SumPart, Sum | Point>): ProofAffine {
+    const { engine, memory, header, name } = this.#key;
     const points = new PointSpace(engine, memory.constants);
+    const total = (part: SumPart): number => {
+      const sum = sums.get(part)!;
+      if ("tasks" in sum) return this.#space.total(points, sum);
+      return typeof sum.x === "bigint" ? points.put("g1", sum as G1Affine) : points.put("g2", sum as G2Affine);
+    };
     try {
-      const a = space.total(points, sums.a);
+      const a = total("a");
       points.add("g1", a, a, points.put("g1", header.alpha1));
-      const b = space.total(points, sums.b2);
+      const b = total("b2");
       points.add("g2", b, b, points.put("g2", header.beta2));
-      const c = space.total(points, sums.c);
-      points.add("g1", c, c, space.total(points, sums.h));
+      const c = total("c");
+      points.add("g1", c, c, total("h"));
 
       const [rho, sigma] = [randomScalar(), randomScalar()];
       const shift = points.put("g2", header.delta2);
@@ -274,59 +409,5 @@ export class Run {
     } finally {
       points.free();
     }
-  }
-
-  /** Three rounds: rows and outer layers by columns; blocks; outer layers back and the scalars by columns. */
-  #quotientTasks(limbs: number, digits: Digits): [Task[], Task[], Task[]] {
-    const { kernel } = this.#key.engine;
-    const { header, memory } = this.#key;
-    const { power } = header;
-    const { matrices } = memory;
-    const polynomial = () => this.#space.alloc(Math.max(1, 2 ** (power - 1)) * this.#key.engine.pairBytes);
-    const [a, b, c] = [polynomial(), polynomial(), polynomial()];
-    const transform = transformOf(power, memory);
-    const { parts, block } = transform;
-    const scratch = kernel.qap_scratch!();
-    const rounds: [Task[], Task[], Task[]] = [[], [], []];
-    for (let p = 0; p < parts; p++) {
-      const [from, to] = transform.columns(p);
-      const first: Call[] = [];
-      for (let k = 0; k < parts; k++) {
-        const [lo, hi] = [k * block + from, k * block + to];
-        for (const [poly, m] of [
-          [a, matrices.a],
-          [b, matrices.b],
-        ] as const) {
-          first.push(["qap_rows", poly, lo, hi, m.offsets, m.wires, m.coefficients, limbs, SCRATCH]);
-        }
-        first.push(["qap_product", c, a, b, lo, hi]);
-      }
-      for (const poly of [a, b, c]) {
-        first.push(transform.outerDif(poly, p));
-        rounds[1].push({ calls: [transform.inner(poly, p)] });
-      }
-      rounds[0].push({ calls: first, scratch });
-      const last: Call[] = [a, b, c].map((poly) => transform.outerDit(poly, p));
-      const { address, n, bits, windows } = digits;
-      for (let k = 0; k < parts; k++) {
-        const range = [k * block + from, k * block + to];
-        last.push([
-          "qap_quotient",
-          a,
-          b,
-          c,
-          power,
-          ...(range as [number, number]),
-          address,
-          2 * n,
-          4 * n,
-          bits,
-          windows,
-          0,
-        ]);
-      }
-      rounds[2].push({ calls: last });
-    }
-    return rounds;
   }
 }

@@ -1,19 +1,14 @@
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { extname, join } from "node:path";
-import { build } from "esbuild";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type LocalServer, startServer, verifier } from "../support/built.js";
-import { closeSnarkjs, ROOT, snarkjs } from "../support/circuits.js";
+import { type App, CSP, missingBrowser, type PageQuery, Pages, WORKER } from "../support/browser.js";
+import { verifier } from "../support/built.js";
+import { closeSnarkjs, snarkjs } from "../support/circuits.js";
 import { type Specimen, specimen } from "../support/zoo.js";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const missing = !existsSync(CHROMIUM);
-if (missing)
-  console.warn(`browser tests are skipped: there is no ${CHROMIUM} (the variable CHROMIUM may name another)`);
+if (missingBrowser !== undefined) console.warn(`browser tests are skipped: ${missingBrowser}`);
 
 /** What the tests call in the page: everything is plain data that Playwright can hand over. */
 const PAGE_SCRIPT = `
@@ -57,128 +52,27 @@ const PAGE_SCRIPT = `
   };
 `;
 
-// biome-ignore lint/suspicious/noExplicitAny: lives in the page
-type App = any;
-
-const CSP =
-  "default-src 'none'; connect-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; img-src data:";
-const WORKER = "/prover/wasm/worker.js";
-const TYPES: Record<string, string> = { ".js": "text/javascript", ".html": "text/html" };
-
 let circuit: Specimen;
-let browser: Browser;
-let server: LocalServer;
-/** Files by path, and requests for them. */
-const files = new Map<string, Uint8Array>();
-const requested: string[] = [];
+let pages: Pages;
 
-describe.skipIf(missing)("chunkproof in a browser, bundled with esbuild", () => {
+describe.skipIf(missingBrowser !== undefined)("chunkproof in a browser, bundled with esbuild", () => {
   beforeAll(async () => {
     circuit = await specimen("hash");
-    const { outputFiles, warnings } = await build({
-      stdin: { contents: PAGE_SCRIPT, resolveDir: ROOT },
-      // esbuild leaves "new Worker(new URL(…, import.meta.url))" as it is: the worker is an entry of its own, at the path
-      // that the URL leads to from where the page's script lies
-      entryPoints: [{ in: join(ROOT, "dist/prover/wasm/worker.js"), out: WORKER.slice(1, -3) }],
-      outdir: "/out",
-      entryNames: "[dir]/[name]",
-      chunkNames: "assets/[name]-[hash]",
-      bundle: true,
-      splitting: true,
-      minify: true,
-      format: "esm",
-      platform: "browser",
-      target: "es2022",
-      // not the repository's, which leads #platform to src/; users have no such thing
-      tsconfigRaw: {},
-      write: false,
-    });
-    expect(warnings).toEqual([]);
-    for (const { path, contents } of outputFiles) files.set(path.slice("/out".length), contents);
-    expect([...files.keys()]).toEqual(expect.arrayContaining(["/stdin.js", WORKER]));
-    // nothing of Node's may have come along
-    for (const [path, contents] of files) expect(new TextDecoder().decode(contents), path).not.toMatch(/["']node:/);
-    const html = `<!doctype html><title>test</title><link rel="icon" href="data:,"><script type="module" src="/stdin.js"></script>`;
-    files.set("/", new TextEncoder().encode(html));
-    files.set("/key.zkey", await readFile(circuit.zkey));
-    files.set("/witness.wtns", await readFile(circuit.witnesses[2]!));
-    files.set("/circuit.wasm", await readFile(circuit.wasm));
-
-    server = await startServer((request, response) => {
-      const { pathname, searchParams } = new URL(request.url!, "http://localhost");
-      requested.push(pathname);
-      // the page's own headers come with its address; the rest is the same for every page
-      response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
-      if (pathname === "/") {
-        if (searchParams.has("isolated")) response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
-        const csp = searchParams.get("csp");
-        if (csp !== null) response.setHeader("Content-Security-Policy", csp);
-      }
-      const isolated = searchParams.has("isolated") || /[?&]isolated/.test(request.headers.referer ?? "");
-      if (isolated || pathname.endsWith(".js")) response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
-      const content = files.get(pathname);
-      if (content === undefined) return void response.writeHead(404).end();
-      response.setHeader(
-        "Content-Type",
-        TYPES[pathname === "/" ? ".html" : extname(pathname)] ?? "application/octet-stream",
-      );
-      response.end(content);
-    });
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      headless: true,
-      args: [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    const files = {
+      "/key.zkey": await readFile(circuit.zkey),
+      "/witness.wtns": await readFile(circuit.witnesses[2]!),
+      "/circuit.wasm": await readFile(circuit.wasm),
+    };
+    pages = await Pages.open(PAGE_SCRIPT, files, ["--disable-gpu"]);
   });
 
   afterAll(async () => {
-    await browser?.close();
-    await server?.close();
+    await pages?.close();
     await closeSnarkjs();
   });
 
-  /** Opens the page, runs `work`, and expects that nothing went wrong that it didn't look for. */
-  async function inPage<T>(
-    query: { isolated?: true; csp?: string },
-    work: (page: Page) => Promise<T>,
-    expected: readonly RegExp[] = [],
-  ): Promise<T> {
-    const page = await browser.newPage();
-    page.setDefaultTimeout(20_000);
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(`page error: ${error.message}`));
-    page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning")
-        complaints.push(`${message.type()}: ${message.text()}`);
-    });
-    page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()}`));
-    try {
-      const search = new URLSearchParams({
-        ...(query.isolated ? { isolated: "1" } : {}),
-        ...(query.csp ? { csp: query.csp } : {}),
-      });
-      requested.length = 0;
-      await page.goto(`${server.origin}/?${search}`);
-      await page.waitForFunction(() => (globalThis as App).app !== undefined);
-      const result = await work(page);
-      const unexpected = complaints.filter((text) => !expected.some((pattern) => pattern.test(text)));
-      expect(unexpected).toEqual([]);
-      return result;
-    } catch (error) {
-      throw complaints.length === 0 ? error : new Error(`${error}, after ${complaints.join("; ")}`, { cause: error });
-    } finally {
-      await page.close();
-    }
-  }
+  const inPage = <T>(query: PageQuery, work: (page: Page) => Promise<T>, expected: readonly RegExp[] = []) =>
+    pages.inPage(query, work, expected);
 
   const call = (page: Page, options: object = {}): Promise<App> =>
     page.evaluate(
@@ -207,7 +101,7 @@ describe.skipIf(missing)("chunkproof in a browser, bundled with esbuild", () => 
         expect(result.info).toMatchObject({ backend: "wasm", sharedMemory: shared, threads: shared ? 2 : 1 });
         await expectSound(result);
       });
-      expect(requested.includes(WORKER)).toBe(shared);
+      expect(pages.requested.includes(WORKER)).toBe(shared);
     });
 
     test.each(["int", "auto"])("so it does with the arithmetic %s", async (arithmetic) => {
@@ -272,6 +166,7 @@ describe.skipIf(missing)("chunkproof in a browser, bundled with esbuild", () => 
 
   test("a worker that a policy forbids, or that isn't where it should be, is WORKER_FAILED, not a hang", async () => {
     const forbidden = CSP.replace("worker-src 'self'", "worker-src 'none'");
+    const { files } = pages;
     const worker = files.get(WORKER)!;
     for (const [csp, prepare] of [
       [forbidden, () => {}],

@@ -211,6 +211,11 @@ export class Engine {
     return this.#resources;
   }
 
+  /** Whether its memory is gone, or about to go. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   /** Threads that tasks are spread over. */
   get threads(): number {
     return this.threaded ? this.#limit : 1;
@@ -281,9 +286,9 @@ export class Engine {
     signal.removeEventListener("abort", watched.listener);
   }
 
-  /** Ends every thread and lets go of the memory; whatever runs rejects with `KEY_CLOSED`. */
-  close(): Promise<void> {
-    this.#closed ??= new ProverError("the key is closed", { code: "KEY_CLOSED" });
+  /** Ends every thread and lets go of the memory; whatever runs rejects with `reason`, by default `KEY_CLOSED`. */
+  close(reason = new ProverError("the key is closed", { code: "KEY_CLOSED" })): Promise<void> {
+    this.#closed ??= reason;
     this.#closing ??= this.#end();
     return this.#closing;
   }

@@ -7,6 +7,7 @@
 
 import { loadGpu } from "#platform";
 import { ProverError } from "../../errors.js";
+import { unlessAborted } from "../concurrency.js";
 
 /** How a device is chosen and limited. */
 export interface DeviceOptions {
@@ -74,11 +75,17 @@ export class Device {
   readonly limits: DeviceLimits;
   /** Vendor, architecture and name. */
   readonly description: string;
+  /** Whether it is a program on the processor, which threads of our own are faster than. */
+  readonly isSoftware: boolean;
   readonly #device: GPUDevice;
   readonly #timeout: number;
   readonly #kernels = new Map<string, Promise<Kernel>>();
   readonly #sizes = new Map<GPUBuffer, number>();
   #queue: Promise<unknown> = Promise.resolve();
+  #uniforms: GPUBuffer | undefined;
+  #staging: GPUBuffer | undefined;
+  /** Of whoever's turn it is. */
+  #signal: AbortSignal | undefined;
   #memory = 0;
   #gone: ProverError | undefined;
   #goneSignal: Promise<never>;
@@ -95,7 +102,12 @@ export class Device {
       workgroups: limits.maxComputeWorkgroupsPerDimension,
     };
     const { vendor, architecture, device: name, description } = adapter.info;
-    this.description = [...new Set([vendor, architecture, description || name])].filter((text) => text !== "").join(" ");
+    this.description = [...new Set([vendor, architecture, description || name])]
+      .filter((text) => text !== "")
+      .join(" ");
+    const { isFallbackAdapter } = adapter.info as { readonly isFallbackAdapter?: boolean };
+    this.isSoftware =
+      isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|basic render/i.test(this.description);
     this.#goneSignal = new Promise((_, reject) => {
       this.#lose = (reason) => {
         this.#gone ??= reason;
@@ -161,6 +173,7 @@ export class Device {
     const turn = this.#queue.then(async () => {
       signal?.throwIfAborted();
       this.assertThere();
+      this.#signal = signal;
       for (const kind of ["internal", "out-of-memory", "validation"] as const) this.#device.pushErrorScope(kind);
       const result = await work().then(
         (value) => ({ value }),
@@ -218,7 +231,10 @@ export class Device {
     }
   }
 
-  /** The kernel of this source; compiled once. Entry point `main`. */
+  /**
+   * The kernel of this source; compiled once. Entry point `main`. An abort ends the wait, not the compiler: a next caller finds
+   * it further on.
+   */
   kernel(label: string, code: string): Promise<Kernel> {
     let kernel = this.#kernels.get(code);
     if (kernel === undefined) {
@@ -226,7 +242,7 @@ export class Device {
       this.#kernels.set(code, kernel);
       kernel.catch(() => this.#kernels.delete(code));
     }
-    return kernel;
+    return unlessAborted(kernel, this.#signal);
   }
 
   async #compile(label: string, code: string): Promise<Kernel> {
@@ -247,7 +263,19 @@ export class Device {
 
   /** A new list of dispatches. */
   batch(): Batch {
-    return new Batch(this.#device, this.limits);
+    return new Batch(this.#device, this.limits, (bytes) => this.#parameters(bytes));
+  }
+
+  /** The buffer of uniforms, as it will be for what is submitted next: writes and submissions keep their order. */
+  #parameters(bytes: Uint32Array<ArrayBuffer>): GPUBuffer {
+    if ((this.#uniforms?.size ?? 0) < bytes.byteLength) {
+      // the queue keeps the old one until it is done
+      this.#uniforms?.destroy();
+      const size = Math.max(bytes.byteLength, 64 * UNIFORM);
+      this.#uniforms = this.#device.createBuffer({ size, usage: UNIFORM_USAGE, label: "parameters" });
+    }
+    this.#device.queue.writeBuffer(this.#uniforms!, 0, bytes);
+    return this.#uniforms!;
   }
 
   /** Waits until everything submitted is done. Pieces of work in between keep waits short and aborts quick. */
@@ -257,23 +285,28 @@ export class Device {
     signal?.throwIfAborted();
   }
 
-  /** Reads `size` bytes, a multiple of 4, when everything submitted is done. */
+  /** Reads `size` bytes, a multiple of 4, when everything submitted is done. One read at a time, see {@link exclusive}. */
   async read(buffer: GPUBuffer, offset: number, size: number): Promise<Uint8Array> {
     this.assertThere();
-    const staging = this.#device.createBuffer({ size, usage: READBACK, label: "readback" });
+    if ((this.#staging?.size ?? 0) < size) {
+      this.#staging?.destroy();
+      this.#staging = this.#device.createBuffer({ size, usage: READBACK, label: "readback" });
+    }
+    const staging = this.#staging!;
+    const encoder = this.#device.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
+    this.#device.queue.submit([encoder.finish()]);
     try {
-      const encoder = this.#device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
-      this.#device.queue.submit([encoder.finish()]);
-      try {
-        await this.#wait(staging.mapAsync(0x1));
-      } catch (cause) {
-        this.assertThere();
-        throw deviceError("DEVICE_FAILED", "the GPU's memory cannot be read", String(cause), cause);
-      }
-      return new Uint8Array(staging.getMappedRange()).slice();
-    } finally {
+      await this.#wait(staging.mapAsync(0x1, 0, size));
+      const bytes = new Uint8Array(staging.getMappedRange(0, size)).slice();
+      staging.unmap();
+      return bytes;
+    } catch (cause) {
+      // whatever state it is in
+      this.#staging = undefined;
       staging.destroy();
+      this.assertThere();
+      throw deviceError("DEVICE_FAILED", "the GPU's memory cannot be read", String(cause), cause);
     }
   }
 
@@ -325,6 +358,7 @@ function unavailable(message: string, cause?: unknown): ProverError {
 export class Batch {
   readonly #device: GPUDevice;
   readonly #limits: DeviceLimits;
+  readonly #uniforms: (bytes: Uint32Array<ArrayBuffer>) => GPUBuffer;
   readonly #dispatches: {
     readonly kernel: Kernel;
     readonly buffers: readonly (GPUBuffer | BufferRange)[];
@@ -333,9 +367,10 @@ export class Batch {
   }[] = [];
 
   /** @internal */
-  constructor(device: GPUDevice, limits: DeviceLimits) {
+  constructor(device: GPUDevice, limits: DeviceLimits, uniforms: (bytes: Uint32Array<ArrayBuffer>) => GPUBuffer) {
     this.#device = device;
     this.#limits = limits;
+    this.#uniforms = uniforms;
   }
 
   /**
@@ -362,8 +397,7 @@ export class Batch {
     this.#dispatches.forEach(({ parameters }, i) => {
       uniforms.set(parameters, (i * UNIFORM) / 4);
     });
-    const buffer = device.createBuffer({ size: uniforms.byteLength, usage: UNIFORM_USAGE, label: "parameters" });
-    device.queue.writeBuffer(buffer, 0, uniforms);
+    const buffer = this.#uniforms(uniforms);
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     this.#dispatches.forEach(({ kernel, buffers, groups, parameters }, i) => {
@@ -382,8 +416,6 @@ export class Batch {
     });
     pass.end();
     device.queue.submit([encoder.finish()]);
-    // the queue keeps it until it is done
-    buffer.destroy();
     this.#dispatches.length = 0;
   }
 }

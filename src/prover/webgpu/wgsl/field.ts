@@ -82,6 +82,7 @@ export function stepsBetweenCarries(bits: LimbBits, products: number): number {
  * - `fq_sub2(a, b)`, `fq_sub4`, `fq_sub8`: a - b + kp for b < kp (or equal); bound of a plus k.
  * - `fq_reduce1(a)`, `2`, `4`, `8`: less kp if it is at least kp: brings what is below 2kp below kp.
  * - `fq_canonical(a)`: below p, for a < 16p. `fq_is_zero(a)`: whether a ≡ 0, for a < 16p. `fq_is_literal_zero(a)`: whether all limbs are 0.
+ * - `fq_pick(a, b, second)`: b if `second`, else a.
  * - `fq_unpack(lo, hi)`, `fq_pack(a)`: from and to eight words, for a < 2^256 (5.29p).
  * - `FQ_ZERO`, `FQ_ONE` (R mod p), `FQ_R2` (R² mod p: brings an integer into Montgomery form), `FQ_FROM_256` (R²/2^256: from
  *   Montgomery form with 2^256), `FQ_TO_256` (2^256 mod p: to it), `FQ_INT_ONE` (the number 1: out of Montgomery form).
@@ -124,7 +125,7 @@ ${carry}
 }`;
     const parameters = pairs.map(([x, y]) => `${x}_in: ${type}, ${y}_in: ${type}`).join(", ");
     return `fn ${name}(${parameters}) -> ${type} {
-${pairs.map(([x, y]) => `var ${x} = ${x}_in;\n${each(n, (j) => `let ${y}${j} = ${y}_in[${j}];`, " ")}`).join("\n")}
+${pairs.map(([x, y]) => `${unroll ? "let" : "var"} ${x} = ${x}_in;\n${each(n, (j) => `let ${y}${j} = ${y}_in[${j}];`, " ")}`).join("\n")}
 ${each(n, (j) => `var t${j} = 0u;`, " ")}
 ${steps}
 ${carry}
@@ -132,24 +133,25 @@ return ${type}(${each(n, (j) => `t${j}`, ", ")});
 }`;
   };
 
+  /** Limbs r0, r1, … as a value. No variables of the type: arrays in memory are slow to compile. */
+  const result = (limb: (j: number) => string): string => `return ${type}(${each(n, limb, ", ")});`;
+
   const sub = (k: number): string => {
     const multiple = toLimbs(field, BigInt(k) * p);
     return `fn ${name}_sub${k}(a: ${type}, b: ${type}) -> ${type} {
-var r: ${type};
 var c = 0i;
-${each(n, (j) => `c += i32(a[${j}] + ${multiple[j]}u) - i32(b[${j}]); r[${j}] = u32(c) & ${mask}; c >>= ${bits}u;`)}
-return r;
+${each(n, (j) => `c += i32(a[${j}] + ${multiple[j]}u) - i32(b[${j}]); let r${j} = u32(c) & ${mask}; c >>= ${bits}u;`)}
+${result((j) => `r${j}`)}
 }`;
   };
 
   const reduce = (k: number): string => {
     const multiple = toLimbs(field, BigInt(k) * p);
     return `fn ${name}_reduce${k}(a: ${type}) -> ${type} {
-var r: ${type};
 var c = 0i;
-${each(n, (j) => `c += i32(a[${j}]) - ${multiple[j]}i; r[${j}] = u32(c) & ${mask}; c >>= ${bits}u;`)}
-if (c < 0i) { return a; }
-return r;
+${each(n, (j) => `c += i32(a[${j}]) - ${multiple[j]}i; let r${j} = u32(c) & ${mask}; c >>= ${bits}u;`)}
+let less = c < 0i;
+${result((j) => `select(r${j}, a[${j}], less)`)}
 }`;
   };
 
@@ -184,10 +186,12 @@ ${product(`${name}_mul_add`, [
   ["d", "e"],
 ])}
 fn ${name}_add(a: ${type}, b: ${type}) -> ${type} {
-var r: ${type};
 var c = 0u;
-${each(n, (j) => `c += a[${j}] + b[${j}]; r[${j}] = c & ${mask}; c >>= ${bits}u;`)}
-return r;
+${each(n, (j) => `c += a[${j}] + b[${j}]; let r${j} = c & ${mask}; c >>= ${bits}u;`)}
+${result((j) => `r${j}`)}
+}
+fn ${name}_pick(a: ${type}, b: ${type}, second: bool) -> ${type} {
+${result((j) => `select(a[${j}], b[${j}], second)`)}
 }
 ${[2, 4, 8].map(sub).join("\n")}
 ${[1, 2, 4, 8].map(reduce).join("\n")}

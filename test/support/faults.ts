@@ -1,0 +1,83 @@
+/**
+ * GPUs that fail: a real device, whose calls are intercepted.
+ *
+ * @module
+ */
+
+import { loadGpu } from "#platform";
+
+/** What can be made to fail. */
+export interface Faults {
+  /** Called before each submission; counts from 1. */
+  onSubmit?(count: number, device: GPUDevice): void;
+  /** Changes what is read back; counts from 1. */
+  onRead?(bytes: Uint8Array, count: number): void;
+  /** Changes kernels. */
+  onKernel?(code: string, label: string): string;
+  /** The device says that memory ran out while this many buffers were made. */
+  outOfMemoryAfter?: number;
+  /** Memory is never mapped. */
+  silent?: boolean;
+  /** No adapter, or no device. */
+  missing?: "adapter" | "device";
+}
+
+/** A `GPU` object to open backends with. Every device of it fails alike, unless `faults` are changed meanwhile. */
+export function faultyGpu(faults: Faults): object {
+  const patch = (device: GPUDevice): GPUDevice => {
+    let [submissions, reads, buffers, outOfMemory] = [0, 0, 0, false];
+    const scopes: string[] = [];
+    const { queue } = device;
+    const submit = queue.submit.bind(queue);
+    queue.submit = (commands) => {
+      faults.onSubmit?.(++submissions, device);
+      return submit(commands);
+    };
+    const createBuffer = device.createBuffer.bind(device);
+    device.createBuffer = (descriptor) => {
+      if (++buffers === faults.outOfMemoryAfter) outOfMemory = true;
+      const buffer = createBuffer(descriptor);
+      if (faults.silent) buffer.mapAsync = () => new Promise(() => {});
+      if (faults.onRead) {
+        const getMappedRange = buffer.getMappedRange.bind(buffer);
+        buffer.getMappedRange = (...range) => {
+          const bytes = getMappedRange(...range);
+          faults.onRead!(new Uint8Array(bytes), ++reads);
+          return bytes;
+        };
+      }
+      return buffer;
+    };
+    const createShaderModule = device.createShaderModule.bind(device);
+    device.createShaderModule = (descriptor) => {
+      const code = faults.onKernel?.(descriptor.code, descriptor.label ?? "") ?? descriptor.code;
+      return createShaderModule({ ...descriptor, code });
+    };
+    const pushErrorScope = device.pushErrorScope.bind(device);
+    device.pushErrorScope = (filter) => {
+      scopes.push(filter);
+      return pushErrorScope(filter);
+    };
+    const popErrorScope = device.popErrorScope.bind(device);
+    device.popErrorScope = async () => {
+      const filter = scopes.pop();
+      const error = await popErrorScope();
+      if (filter !== "out-of-memory" || !outOfMemory) return error;
+      outOfMemory = false;
+      return { message: "no memory is left" } as GPUOutOfMemoryError;
+    };
+    return device;
+  };
+  return {
+    async requestAdapter(options: GPURequestAdapterOptions) {
+      if (faults.missing === "adapter") return null;
+      const adapter = (await ((await loadGpu()) as GPU).requestAdapter(options))!;
+      const requestDevice = adapter.requestDevice.bind(adapter);
+      adapter.requestDevice = async (descriptor) => {
+        if (faults.missing === "device") throw new Error("no more devices");
+        return patch(await requestDevice(descriptor));
+      };
+      return adapter;
+    },
+  };
+}
