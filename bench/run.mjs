@@ -231,6 +231,7 @@ function groupsOf(/** @type {string | undefined} */ only) {
   if (only === undefined) return Object.keys(GROUPS);
   const names = only.split(",").flatMap((name) => (Object.hasOwn(SHORTHANDS, name) ? SHORTHANDS[name] : [name]));
   const unknown = names.find((name) => !Object.hasOwn(GROUPS, name));
+  if (unknown?.startsWith("gpu")) throw new UsageError(`--only ${only}: groups of the GPU run by themselves`);
   if (unknown !== undefined) throw new UsageError(`--only ${only}: there is no group "${unknown}"`);
   return [...new Set(names)];
 }

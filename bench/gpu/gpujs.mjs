@@ -11,8 +11,8 @@
 
 import { openBackend, prove } from "chunkproof/prover";
 import { FIELD_SIZE, FR_MODULUS } from "../../dist/formats/bn254.js";
+import { Products } from "../../dist/prover/gpujs/field.js";
 import { GpuJsDevice } from "../../dist/prover/gpujs/gpu.js";
-import { Products } from "../../dist/prover/gpujs/ntt.js";
 import { Device } from "../../dist/prover/webgpu/device.js";
 import { makeField } from "../../dist/prover/webgpu/wgsl/field.js";
 import { bindings, elementwise, getter, header, putter } from "../../dist/prover/webgpu/wgsl/ntt.js";

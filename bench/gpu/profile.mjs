@@ -13,7 +13,7 @@ import { must, stats } from "../_harness.mjs";
 import { progress } from "../_progress.mjs";
 import { uniformScalars } from "../kernels/_engine.mjs";
 import { watch } from "./adapter.mjs";
-import { knownBases } from "./kernels.mjs";
+import { keepDomain, knownBases } from "./kernels.mjs";
 import { loaded, timed } from "./proofs.mjs";
 
 const WORKGROUP = 64;
@@ -42,7 +42,7 @@ async function products(
   /** @type {any} */ gpu,
   /** @type {12 | 13 | 14 | 15} */ bits,
   /** @type {boolean} */ unroll,
-  invocations = 2 ** 18,
+  invocations = 2 ** 20,
 ) {
   const field = makeField("fq", FQ_MODULUS, bits);
   const code = `${preamble(WORKGROUP)}${fieldSource(field, { unroll })}
@@ -169,10 +169,11 @@ async function kernels({ sizes, threads, found, report }) {
         report({ ...row(`kernels of msm ${group}`, { log2 }, samples), device: { dispatches } });
         for (const set of [bases, scalars]) set.free();
       }
+      const domain = await keepDomain(gpu, log2);
       const scalars = await gpu.putScalars(uniformScalars(2 ** log2, 3n));
       const { samples, dispatches } = await byKernel(watched, async () => (await gpu.ntt(scalars, "coset")).free());
       report({ ...row("kernels of coset ntt", { log2 }, samples), device: { dispatches } });
-      scalars.free();
+      for (const set of [domain, scalars]) set.free();
     }
     for (const log2 of sizes.profileProofs) {
       const { key, wtns, check } = await loaded(log2, threads);

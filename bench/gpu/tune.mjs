@@ -76,10 +76,11 @@ async function workload(/** @type {number} */ log2, /** @type {number} */ thread
 async function sides(device, tuning, { log2, values, groups, transformed }) {
   const resolved = resolveTuning(tuning);
   const [msm, ntt] = [new Msm(device, resolved), new Ntt(device, resolved)];
-  const scalars = await device.exclusive(async () => {
-    const buffer = device.buffer(values.length, "scalars");
-    device.upload(buffer, 0, values);
-    return buffer;
+  const { scalars, domain } = await device.exclusive(async () => {
+    const scalars = device.buffer(values.length, "scalars");
+    device.upload(scalars, 0, values);
+    // kept, as a key does
+    return { scalars, domain: await ntt.domain(log2) };
   });
   /** @type {Record<string, any>} */
   const bases = {};
@@ -102,7 +103,7 @@ async function sides(device, tuning, { log2, values, groups, transformed }) {
       must(Buffer.compare(bytes, transformed) === 0, "webgpu, transform");
     },
     free: () => {
-      for (const set of Object.values(bases)) set.free();
+      for (const set of [...Object.values(bases), domain]) set.free();
       device.free(scalars);
     },
   };

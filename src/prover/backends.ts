@@ -39,6 +39,8 @@ export interface BackendTuning {
   readonly windowBits?: number;
   /** Points that an invocation adds up in a row: 4 to 1024, or 0 for a choice by number. */
   readonly run?: number;
+  /** Layers of a transform that are done in workgroup memory at a time: 1 to 12, or 0 for as many as fit. */
+  readonly layers?: number;
   /** Bases that are treated at once. */
   readonly slice?: number;
 }
@@ -60,7 +62,7 @@ export async function openBackend(name: BackendName, options: BackendOptions = {
   const { GpuJsBackend } = await import("./gpujs/backend.js");
   const rest = await WasmBackend.open(options);
   try {
-    return await GpuJsBackend.open({ mode: options.mode, rest });
+    return await GpuJsBackend.open({ mode: options.mode, threads: options.threads !== 1, rest });
   } catch (error) {
     await rest.close();
     throw error;

@@ -22,7 +22,12 @@ export function multiple(group: Group, k: bigint): G1Affine | G2Affine {
 }
 
 /** `from`·G, (`from` + `step`)·G, … as in a zkey; logarithms with them. Quick: one addition each. */
-export function progression(group: Group, n: number, from: bigint, step: bigint): { bytes: Uint8Array; logs: bigint[] } {
+export function progression(
+  group: Group,
+  n: number,
+  from: bigint,
+  step: bigint,
+): { bytes: Uint8Array; logs: bigint[] } {
   const logs = Array.from({ length: n }, (_, i) => from + BigInt(i) * step);
   // normalizeZ inverts once for all
   const points =

@@ -44,7 +44,10 @@ export async function runKernel(
     });
     const output = device.buffer(4 * size, "output");
     try {
-      device.batch().dispatch(kernel, [...buffers, output], groups, parameters).submit();
+      device
+        .batch()
+        .dispatch(kernel, [...buffers, output], groups, parameters)
+        .submit();
       const bytes = await device.read(output, 0, 4 * size);
       return new Uint32Array(bytes.buffer, bytes.byteOffset, size);
     } finally {

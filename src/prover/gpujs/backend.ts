@@ -20,8 +20,9 @@ import type {
   Transform,
 } from "../backend.js";
 import { assertWitness, powerOf } from "../resident.js";
+import { Products } from "./field.js";
 import { GpuJsDevice, type GpuJsOptions } from "./gpu.js";
-import { Domain, type Pause, Products } from "./ntt.js";
+import { Domain, type Pause } from "./ntt.js";
 import { MAX_POWER, writeNumber } from "./rns.js";
 
 /** What {@link GpuJsBackend.open} takes. */

@@ -2,11 +2,12 @@
  * What gpu.js compiles: kernels of residues, see `rns.ts` for the steps they take and why they are exact.
  *
  * The sources are strings, since gpu.js reads the text of a function, which compilers, minifiers and coverage tools change.
- * A thread computes one residue of one number: lane z of number x. Arrays of numbers are
- * [lane][0][number]: to WebGL gpu.js gives an array of two dimensions a texture of these, which may not be longer than some thousand,
- * and one of three dimensions a square.  There are no helper
- * functions in them (gpu.js' WebAssembly would call them lane by lane), no division, and no numbers as arguments: one that is
- * whole is of another type to gpu.js, and every value of its own has gpu.js compile the kernel again.
+ *
+ * A thread computes one residue of one number: lane z of number x. Arrays of numbers are [lane][0][number], for gpu.js gives
+ * WebGL a texture of the same sides as an array of two dimensions, which may be too long, and a square one for three.
+ *
+ * There are no helper functions in them (gpu.js' WebAssembly would call these lane by lane), no division, and no numbers as
+ * arguments: to gpu.js a whole number is of another type than others, and it compiles a kernel again for each place of an argument.
  *
  * @module
  */

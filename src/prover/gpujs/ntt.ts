@@ -1,5 +1,5 @@
 /**
- * Transforms in residues, one plan a domain and transform, and the quotient of them.
+ * Transforms in residues, one plan a domain and transform (some, where a transform takes long), and the quotient of them.
  *
  * Layers are Stockham's: natural order on both sides, no permutation. With s = n/2, n/4, … 1, t < n/2 and base = s·floor(t/s):
  *
@@ -15,114 +15,33 @@
 import { FR_MODULUS } from "../../formats/bn254.js";
 import type { Transform } from "../backend.js";
 import { invMod, rootOfUnity } from "../wasm/constants.js";
-import type { GpuJsDevice, Handle, Input, Kernel, Plan } from "./gpu.js";
 import {
-  alpha,
+  call,
+  extended,
+  extensionKernels,
+  type Kernels,
+  multiply,
+  Plans,
+  productKernels,
+  rowsOf,
+  type Value,
+} from "./field.js";
+import type { GpuJsDevice, Handle, Input, Plan } from "./gpu.js";
+import {
   butterfly,
   butterflyProduct,
   difference,
-  extend,
   firstButterfly,
   type KernelSource,
   NEXT_STRIDE,
   PRODUCT,
-  type Product,
   pointwise,
-  xi,
-  zeta,
 } from "./kernels.js";
 import { decode, encode, factor, LANES, M, powers, type Residues } from "./rns.js";
-
-type Kernels = Readonly<Record<string, Kernel>>;
-/** A number array on the device. */
-interface Value {
-  readonly first: Handle;
-  readonly second: Handle;
-}
-
-/** The kernels of a product, and of its way back to the first base. */
-const productKernels = (name: string, product: Product, n: number): Record<string, KernelSource> => ({
-  [`${name}Xi`]: xi(product, n),
-  [`${name}Zeta`]: zeta(product, n),
-});
-const extensionKernels = (name: string, n: number): Record<string, KernelSource> => ({
-  [`${name}Alpha`]: alpha(n),
-  [`${name}Extend`]: extend(n),
-});
-
-const call = (kernels: Kernels, name: string, ...args: (Handle | Input)[]): Handle =>
-  (kernels[name] as Kernel)(...args);
-
-/** Steps 1 and 2. */
-const multiply = (kernels: Kernels, name: string, first: Handle[], second: Handle[]): Handle =>
-  call(kernels, `${name}Zeta`, call(kernels, `${name}Xi`, ...first), ...second);
-/** Steps 3 and 4. */
-const extended = (kernels: Kernels, name: string, second: Handle): Value => ({
-  first: call(kernels, `${name}Extend`, second, call(kernels, `${name}Alpha`, second)),
-  second,
-});
-
-const rowsOf = (device: GpuJsDevice, { first, second }: Residues): Input[] => [
-  device.numbers(first),
-  device.numbers(second),
-];
 
 /** Awaited between pieces of work; throws when there is no use in more. */
 export type Pause = () => Promise<void>;
 const noPause: Pause = async () => {};
-
-/** Plans that are made when they are first used. */
-abstract class Plans {
-  protected readonly device: GpuJsDevice;
-  /** Numbers. */
-  readonly n: number;
-  readonly #plans = new Map<string, Plan>();
-
-  constructor(device: GpuJsDevice, n: number) {
-    this.device = device;
-    this.n = n;
-  }
-
-  protected plan(name: string, make: () => Plan): Plan {
-    let plan = this.#plans.get(name);
-    if (plan === undefined) {
-      plan = make();
-      this.#plans.set(name, plan);
-    }
-    return plan;
-  }
-
-  async free(): Promise<void> {
-    const plans = [...this.#plans.values()];
-    this.#plans.clear();
-    await Promise.all(plans.map((plan) => plan.destroy()));
-  }
-}
-
-/** Products of n numbers. */
-export class Products extends Plans {
-  /** x_i·y_i mod r, n numbers of 32 bytes each. */
-  async multiply(x: Uint8Array, y: Uint8Array): Promise<Uint8Array> {
-    const { device, n } = this;
-    const plan = this.plan("multiply", () =>
-      device.plan(
-        {
-          ...productKernels("scale", pointwise(factor(M), n, 1, false), n),
-          ...productKernels("product", PRODUCT, n),
-          ...extensionKernels("all", n),
-        },
-        4,
-        (kernels, [x1, x2, y1, y2]) => {
-          // y·M, for a product of two numbers is divided by it
-          const scaled = extended(kernels, "all", multiply(kernels, "scale", [y1 as Handle], [y2 as Handle]));
-          return [multiply(kernels, "product", [x1 as Handle, scaled.first], [x2 as Handle, scaled.second])];
-        },
-      ),
-    );
-    const [rows = []] = await plan.run(...rowsOf(device, encode(x)), ...rowsOf(device, encode(y)));
-    return decode(rows);
-  }
-}
 
 /** What a transform consists of. */
 type Step = "first" | "layer" | "point";

@@ -8,8 +8,8 @@
  * - x·(N/q_j)^-1 mod q_j for each j: the coefficients ζ_j with x ≡ Σ ζ_j·N/q_j (mod N), which is what an extension from
  *   the second base needs anyway,
  *
- * each of them an integer between -0.51·p and 0.51·p. What the product of x by a factor f is, by Bajard, Imbert and
- * Kawamura (https://doi.org/10.1007/3-540-45539-6_37):
+ * each of them an integer between -0.51·p and 0.51·p. The product of x by a factor f, after Kawamura, Koike, Sano and
+ * Shimbo (https://doi.org/10.1007/3-540-45539-6_37):
  *
  * 1. ξ_i = x·f·(-1/r)·(M/p_i)^-1 mod p_i, so that q̂ = Σ ξ_i·M/p_i makes x·f + q̂·r a multiple of M;
  * 2. u = (x·f + q̂·r)/M in the second base: ζ_j = (x·f·M^-1 + Σ ξ_i·r/p_i)·(N/q_j)^-1 mod q_j (extension 1, approximate: q̂
@@ -67,8 +67,6 @@ export const GROWTH = 13;
 export const MAX_POWER = 18;
 /** Numbers that come back are below this times r in size. */
 export const RANGE = 320;
-/** Bytes of a number in both bases. */
-export const NUMBER_BYTES = 2 * LANES * 4;
 
 const r = FR_MODULUS;
 
@@ -305,15 +303,9 @@ function addMultiple(limbs: Float64Array, sign: 1 | -1): void {
   }
 }
 
-/** A constant factor, as kernels multiply with it: `x·factor(f)` is x·f mod r. */
+/** A constant factor f, as kernels multiply with it. */
 export function factor(f: bigint): Residues {
-  return residuesOfFactor(mod(f * M, r));
-}
-
-function residuesOfFactor(value: bigint): Residues {
-  const bytes = new Uint8Array(FIELD_SIZE);
-  writeNumber(bytes, 0, value);
-  return encodeFactors(bytes);
+  return powers(f, 1n, 1);
 }
 
 const MASK = 0xffffffffffffffffn;

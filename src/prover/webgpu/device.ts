@@ -102,7 +102,7 @@ export class Device {
       workgroups: limits.maxComputeWorkgroupsPerDimension,
     };
     const { vendor, architecture, device: name, description } = adapter.info;
-    this.description = [...new Set([vendor, architecture, description || name])]
+    this.description = [...new Set([vendor, architecture, name, description])]
       .filter((text) => text !== "")
       .join(" ");
     const { isFallbackAdapter } = adapter.info as { readonly isFallbackAdapter?: boolean };

@@ -17,18 +17,18 @@ import {
   encodeG2,
   FQ_MODULUS,
   type Fq2,
-  type G1Affine,
-  type G2Affine,
   G1_SIZE,
+  type G1Affine,
   G2_SIZE,
+  type G2Affine,
   readBigintLE,
 } from "../../formats/bn254.js";
 import type { BaseSource } from "../backend.js";
 import { invMod } from "../wasm/constants.js";
 import type { Group } from "../wasm/field.js";
 import type { Device, Kernel } from "./device.js";
-import { FOLD_BLOCK, FULL, JOIN_FAN, MIXED, type MsmPlan, planMsm, runCount, type WorkSizes } from "./msm-plan.js";
 import { Pace } from "./msm-pace.js";
+import { FOLD_BLOCK, FULL, JOIN_FAN, MIXED, type MsmPlan, planMsm, runCount, type WorkSizes } from "./msm-plan.js";
 import type { Tuning } from "./tuning.js";
 import { baseSize, coordinateField, elementVectors, pointSize } from "./wgsl/curve.js";
 import { decomposeKernel } from "./wgsl/scalars.js";
@@ -89,6 +89,7 @@ export class Msm {
   /** Work buffers by name, as large as any set of bases needs; shared by all sets, for sums run one after the other. */
   readonly #work = new Map<string, { readonly buffer: GPUBuffer; readonly size: number }>();
   readonly #sets = new Set<DeviceBases>();
+  readonly #compiled = new Map<Group, Promise<Kernels>>();
 
   constructor(device: Device, tuning: Tuning) {
     this.#device = device;
@@ -194,7 +195,9 @@ export class Msm {
     signal?.throwIfAborted();
     // a node is the weighted sum and the plain one
     const sums = slices.map((_, i) =>
-      Array.from({ length: plan.windows }, (_, w) => readPoint(group, this.#tuning, bytes, (i * plan.windows + w) * window)),
+      Array.from({ length: plan.windows }, (_, w) =>
+        readPoint(group, this.#tuning, bytes, (i * plan.windows + w) * window),
+      ),
     );
     return horner(group, sums, plan.bits);
   }
@@ -225,14 +228,23 @@ export class Msm {
     const lengths = scanLengths(keys, tile);
     lengths.forEach((length, i) => {
       const buffers = [levels[i]!, levels[i + 1]!];
-      pace.addGroups({ kernel: scan, buffers, parameters: [length], count: Math.ceil(length / tile), work: tile * SCAN });
+      pace.addGroups({
+        kernel: scan,
+        buffers,
+        parameters: [length],
+        count: Math.ceil(length / tile),
+        work: tile * SCAN,
+      });
     });
     for (let i = lengths.length - 2; i >= 0; i--) {
       const buffers = [levels[i]!, levels[i + 1]!];
       await pace.add({ kernel: addTiles, buffers, count: lengths[i]!, work: SCAN }, signal);
     }
     const buffers = [digits, counts, entries];
-    await pace.add({ kernel: scatter, buffers, parameters: [count, bits], count: count * windows, work: SCATTER }, signal);
+    await pace.add(
+      { kernel: scatter, buffers, parameters: [count, bits], count: count * windows, work: SCATTER },
+      signal,
+    );
   }
 
   /** The sum of each key's entries. */
@@ -321,7 +333,18 @@ export class Msm {
     }
   }
 
-  async #kernels(group: Group): Promise<Kernels> {
+  /** Sources are long: even they are made once. */
+  #kernels(group: Group): Promise<Kernels> {
+    let kernels = this.#compiled.get(group);
+    if (kernels === undefined) {
+      kernels = this.#compile(group);
+      this.#compiled.set(group, kernels);
+      kernels.catch(() => this.#compiled.delete(group));
+    }
+    return kernels;
+  }
+
+  async #compile(group: Group): Promise<Kernels> {
     const { workgroup } = this.#tuning;
     const sources: Record<keyof Kernels, string> = {
       decompose: decomposeKernel(workgroup, false),
@@ -336,7 +359,10 @@ export class Msm {
       merge: mergeKernel(group, this.#tuning),
     };
     const kernels = await Promise.all(
-      Object.entries(sources).map(async ([name, code]) => [name, await this.#device.kernel(`msm-${group}-${name}`, code)]),
+      Object.entries(sources).map(async ([name, code]) => [
+        name,
+        await this.#device.kernel(`msm-${group}-${name}`, code),
+      ]),
     );
     return Object.fromEntries(kernels) as Kernels;
   }

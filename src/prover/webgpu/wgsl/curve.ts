@@ -29,30 +29,10 @@ export const coordinateField = ({ bits }: Pick<FieldOptions, "bits">): Field => 
 /** How a curve's functions are written. */
 export interface CurveOptions extends FieldOptions {
   /**
-   * Products that do not depend on each other in a loop, which has one product to compile: a third of the code. Otherwise all are
-   * spelled out.
+   * Whether additions are spelled out. If not they are programs on registers in memory, which have one product to compile: a small
+   * fraction of the code, somewhat slower to run.
    */
-  readonly grouped: boolean;
-}
-
-/** `mul<k>(a, b)`: k products. */
-function mulMany(k: number, grouped: boolean): string {
-  const type = `array<Element, ${k}>`;
-  const products = Array.from({ length: k }, (_, i) => `mul(a[${i}], b[${i}])`);
-  const body = grouped
-    ? `var x = a;
-var y = b;
-var products: ${type};
-for (var i = 0u; i < ${k}u; i++) { products[i] = mul(x[i], y[i]); }
-return products;`
-    : `return ${type}(${products.join(", ")});`;
-  return `fn mul${k}(a: ${type}, b: ${type}) -> ${type} {\n${body}\n}`;
-}
-
-/** A call of it. */
-function products(pairs: readonly (readonly [string, string])[]): string {
-  const factors = [0, 1].map((i) => `array<Element, ${pairs.length}>(${pairs.map((pair) => pair[i]).join(", ")})`);
-  return `mul${pairs.length}(${factors.join(", ")})`;
+  readonly spelled: boolean;
 }
 
 /**
@@ -117,12 +97,163 @@ fn reduce4(a: Element) -> Element { return Element(fq_reduce4(a.c0), fq_reduce4(
 /** Below 4q what is below 8q: factors of a product have to be. */
 fn tight(a: Element) -> Element { return reduce4(a); }
 fn below1(a: Element) -> Element { return Element(fq_reduce1(a.c0), fq_reduce1(a.c1)); }
-fn is_zero(a: Element) -> bool { return fq_is_multiple(a.c0) && fq_is_multiple(a.c1); }
+fn is_zero(a: Element) -> bool { return fq_is_multiple(a.c0) & fq_is_multiple(a.c1); }
 fn pick(a: Element, b: Element, second: bool) -> Element {
 return Element(fq_pick(a.c0, b.c0, second), fq_pick(a.c1, b.c1, second));
 }
-fn maybe_zero(a: Element) -> bool { return fq_maybe_zero(a.c0) && fq_maybe_zero(a.c1); }
-fn is_literal_zero(a: Element) -> bool { return fq_is_literal_zero(a.c0) && fq_is_literal_zero(a.c1); }
+fn maybe_zero(a: Element) -> bool { return fq_maybe_zero(a.c0) & fq_maybe_zero(a.c1); }
+fn is_literal_zero(a: Element) -> bool { return fq_is_literal_zero(a.c0) & fq_is_literal_zero(a.c1); }
+`;
+}
+
+/**
+ * Additions spelled out. `finish` is what both end with: (dx, dy) is the difference of x and of y on a common denominator, of which
+ * `first` has the first point's x and y, zz and zzz those of the denominator. If dx is 0 the points are equal (both are `same`) or
+ * opposite.
+ */
+const SPELLED = `fn finish(dx: Element, dy: Element, first: Point, same: Point) -> Point {
+var p = dx;
+var r = dy;
+var twice = false;
+// a loop rather than a condition: where branches are masked, a loop that no invocation enters costs nothing
+var rare = maybe_zero(dx);
+while (rare) {
+rare = false;
+if (is_zero(dx)) {
+twice = is_zero(dy);
+let square = sqr(same.x);
+// of opposite points: products with it as the first factor are 0 limb for limb
+p = pick(ELEMENT_ZERO, tight(add(same.y, same.y)), twice);
+r = tight(add(add(square, square), square));
+}
+}
+let d = pick_point(first, same, twice);
+let pp = sqr(p);
+let ppp = mul(p, pp);
+let q = mul(d.x, pp);
+// 2 + 2 + 4, then below 4
+let x = reduce4(sub4(sub2(sqr(r), pick(ppp, ELEMENT_ZERO, twice)), add(q, q)));
+let y = sub2(mul(r, tight(sub4(q, x))), mul(d.y, ppp));
+return Point(x, y, mul(pp, d.zz), mul(ppp, d.zzz));
+}
+fn add_base(p: Point, x: Element, y: Element) -> Point {
+let base = Point(x, y, ELEMENT_ONE, ELEMENT_ONE);
+let dx = tight(sub4(mul(x, p.zz), p.x));
+let dy = tight(sub4(mul(y, p.zzz), p.y));
+return pick_point(finish(dx, dy, p, base), base, is_infinity(p));
+}
+fn add_points(p: Point, q: Point) -> Point {
+let x = mul(p.x, q.zz);
+let y = mul(p.y, q.zzz);
+let dx = sub2(mul(q.x, p.zz), x);
+let dy = sub2(mul(q.y, p.zzz), y);
+let sum = finish(dx, dy, Point(x, y, mul(p.zz, q.zz), mul(p.zzz, q.zzz)), p);
+return pick_point(pick_point(sum, p, is_infinity(q)), q, is_infinity(p));
+}
+`;
+
+/** Registers of the programs: both points, their difference on a common denominator, the sum, 0. */
+const REGISTERS = [
+  "x1",
+  "y1",
+  "zz1",
+  "zzz1",
+  "x2",
+  "y2",
+  "zz2",
+  "zzz2",
+  "t",
+  "u",
+  "p",
+  "r",
+  "x",
+  "y",
+  "zz",
+  "zzz",
+].concat(["x3", "y3", "zz3", "zzz3", "zero"]);
+
+/**
+ * The programs: `to = a * b`, or `to = a - b`; `a ? b` is a - b, but a where points are doubled. All numbers are below 4q. After
+ * the first two, p and r are the differences of x and y, (x, y) is the first point on the common denominator (zz, zzz).
+ */
+const PROGRAMS = {
+  base: "t = x2 * zz1; p = t - x1; u = y2 * zzz1; r = u - y1; x = x1 - zero; y = y1 - zero; zz = zz1 - zero; zzz = zzz1 - zero",
+  points: `x = x1 * zz2; t = x2 * zz1; p = t - x; y = y1 * zzz2; u = y2 * zzz1; r = u - y; zz = zz1 * zz2; zzz = zzz1 * zzz2`,
+  twice: `x = x1 - zero; y = y1 - zero; zz = zz1 - zero; zzz = zzz1 - zero; t = zero - y; p = y - t;
+    u = x * x; t = zero - u; r = u - t; r = r - t`,
+  finish: `t = p * p; p = p * t; x = x * t; zz3 = t * zz; zzz3 = p * zzz; x3 = r * r; x3 = x3 ? p; x3 = x3 - x; x3 = x3 - x;
+    x = x - x3; x = r * x; y = y * p; y3 = x - y`,
+};
+
+/** The programs one after the other, a step a word: operation, to, a, b; and where each begins and ends. */
+function assemble(): { steps: number[]; at: Record<keyof typeof PROGRAMS, readonly [number, number]> } {
+  const steps: number[] = [];
+  const at = Object.entries(PROGRAMS).map(([name, text]) => {
+    const begin = steps.length;
+    for (const step of text.split(";")) {
+      const [to, , a, operation, b] = step.trim().split(" ") as [string, string, string, string, string];
+      const [i, j, k] = [to, a, b].map((register) => REGISTERS.indexOf(register)) as [number, number, number];
+      if (Math.min(i, j, k) < 0) throw new Error(`no such registers: ${step}`);
+      steps.push(("*-?".indexOf(operation) << 24) | (i << 16) | (j << 8) | k);
+    }
+    return [name, [begin, steps.length]];
+  });
+  return { steps, at: Object.fromEntries(at) };
+}
+
+/** Additions as programs. */
+function programs(): string {
+  const { steps, at } = assemble();
+  const register = (name: string) => `${REGISTERS.indexOf(name)}u`;
+  const put = (prefix: string, suffix: string) =>
+    ["x", "y", "zz", "zzz"].map((name) => `registers[${register(name + suffix)}] = ${prefix}.${name};`).join("\n");
+  return `var<private> registers: array<Element, ${REGISTERS.length}>;
+var<private> steps: array<u32, ${steps.length}> = array<u32, ${steps.length}>(${steps.map((step) => `${step}u`).join(", ")});
+/** The sum of both points, after a program that makes their difference. */
+fn sum_of(begin: u32, end: u32, p: Point, q: Point) -> Point {
+${put("p", "1")}
+${put("q", "2")}
+registers[${register("zero")}] = ELEMENT_ZERO;
+var twice = false;
+var first = begin;
+var stop = end;
+for (var phase = 0u; phase < 3u; phase++) {
+for (var i = first; i < stop; i++) {
+let step = steps[i];
+let a = registers[(step >> 8u) & 255u];
+let to = (step >> 16u) & 255u;
+// loops rather than conditions: where branches are masked, a loop that no invocation enters costs nothing
+var value: Element;
+for (var product = step < ${1 << 24}u; product; product = false) { value = mul(a, registers[step & 255u]); }
+for (var difference = step >= ${1 << 24}u; difference; difference = false) {
+let b = select(step & 255u, ${register("zero")}, twice && step >= ${2 << 24}u);
+value = reduce4(sub4(a, registers[b]));
+}
+registers[to] = value;
+}
+// of equal points the double, which is a program in between
+first = ${at.twice[0]}u;
+stop = ${at.twice[0]}u;
+for (var rare = (phase == 0u) & maybe_zero(registers[${register("p")}]); rare; rare = false) {
+if (is_zero(registers[${register("p")}])) {
+twice = is_zero(registers[${register("r")}]);
+stop = select(${at.twice[0]}u, ${at.twice[1]}u, twice);
+// of opposite points: products with it as the first factor are 0 limb for limb
+registers[${register("p")}] = ELEMENT_ZERO;
+}
+}
+if (phase == 1u) {
+first = ${at.finish[0]}u;
+stop = ${at.finish[1]}u;
+}
+}
+let at = select(select(${register("x3")}, ${register("x1")}, is_infinity(q)), ${register("x2")}, is_infinity(p));
+return Point(registers[at], registers[at + 1u], registers[at + 2u], registers[at + 3u]);
+}
+fn add_base(p: Point, x: Element, y: Element) -> Point {
+return sum_of(${at.base[0]}u, ${at.base[1]}u, p, Point(x, y, ELEMENT_ONE, ELEMENT_ONE));
+}
+fn add_points(p: Point, q: Point) -> Point { return sum_of(${at.points[0]}u, ${at.points[1]}u, p, q); }
 `;
 }
 
@@ -138,7 +269,6 @@ export function curveSource(group: Group, options: CurveOptions): string {
   return `${fieldSource(field, options)}
 ${zeroTests(field)}
 ${group === "g1" ? elementG1(field) : elementG2(field)}
-${[2, 3, 6].map((k) => mulMany(k, options.grouped)).join("\n")}
 struct Point { x: Element, y: Element, zz: Element, zzz: Element }
 const INFINITY = Point(ELEMENT_ZERO, ELEMENT_ZERO, ELEMENT_ZERO, ELEMENT_ZERO);
 fn is_infinity(p: Point) -> bool { return is_literal_zero(p.zz); }
@@ -146,73 +276,7 @@ fn is_infinity(p: Point) -> bool { return is_literal_zero(p.zz); }
 fn pick_point(a: Point, b: Point, second: bool) -> Point {
 return Point(pick(a.x, b.x, second), pick(a.y, b.y, second), pick(a.zz, b.zz, second), pick(a.zzz, b.zzz, second));
 }
-/**
- * What both additions end with. (dx, dy): difference of x and of y on a common denominator, of which \`first\` has the first point's x
- * and y, zz and zzz those of the denominator. If dx is 0 the points are equal, \`same\`, or opposite.
- */
-fn finish(dx: Element, dy: Element, first: Point, same: Point) -> Point {
-var p = dx;
-var r = dy;
-var twice = false;
-// a loop rather than a condition: where branches are masked, a loop that no invocation enters costs nothing
-var rare = maybe_zero(dx);
-while (rare) {
-rare = false;
-if (is_zero(dx)) {
-twice = is_zero(dy);
-let square = sqr(same.x);
-// of opposite points: products with it are 0 limb for limb
-p = pick(ELEMENT_ZERO, tight(add(same.y, same.y)), twice);
-r = tight(add(add(square, square), square));
-}
-}
-let d = pick_point(first, same, twice);
-let squares = ${products([
-    ["p", "p"],
-    ["r", "r"],
-  ])};
-let pp = squares[0];
-let cubes = ${products([
-    ["p", "pp"],
-    ["d.x", "pp"],
-    ["d.zz", "pp"],
-  ])};
-let ppp = cubes[0];
-let q = cubes[1];
-// 2 + 2 + 4, then below 4
-let x = reduce4(sub4(sub2(squares[1], pick(ppp, ELEMENT_ZERO, twice)), add(q, q)));
-let last = ${products([
-    ["r", "tight(sub4(q, x))"],
-    ["d.y", "ppp"],
-    ["d.zzz", "ppp"],
-  ])};
-return Point(x, sub2(last[0], last[1]), cubes[2], last[2]);
-}
-fn add_base(p: Point, x: Element, y: Element) -> Point {
-let base = Point(x, y, ELEMENT_ONE, ELEMENT_ONE);
-let crossed = ${products([
-    ["x", "p.zz"],
-    ["y", "p.zzz"],
-  ])};
-let dx = tight(sub4(crossed[0], p.x));
-let dy = tight(sub4(crossed[1], p.y));
-return pick_point(finish(dx, dy, p, base), base, is_infinity(p));
-}
-fn add_points(p: Point, q: Point) -> Point {
-let crossed = ${products([
-    ["p.x", "q.zz"],
-    ["p.y", "q.zzz"],
-    ["q.x", "p.zz"],
-    ["q.y", "p.zzz"],
-    ["p.zz", "q.zz"],
-    ["p.zzz", "q.zzz"],
-  ])};
-let dx = sub2(crossed[2], crossed[0]);
-let dy = sub2(crossed[3], crossed[1]);
-let sum = finish(dx, dy, Point(crossed[0], crossed[1], crossed[4], crossed[5]), p);
-return pick_point(pick_point(sum, p, is_infinity(q)), q, is_infinity(p));
-}
-`;
+${options.spelled ? SPELLED : programs()}`;
 }
 
 /** `<buffer>_element(at)`: the coordinate at a position, in \`vec4u\`. */
@@ -230,18 +294,23 @@ ${buffer}[at + ${2 * k}u] = w${k}[0]; ${buffer}[at + ${2 * k + 1}u] = w${k}[1];`
   return `fn ${buffer}_set_element(at: u32, a: Element) {\n${parts}\n}\n`;
 }
 
-/** `<buffer>_point(i)`. */
+/** `<buffer>_point(i)`. A loop for the sake of short code. */
 export function readPoints(group: Group, buffer: string): string {
   const v = elementVectors(group);
-  const coordinates = [0, 1, 2, 3].map((k) => `${buffer}_element(i * ${4 * v}u + ${k * v}u)`);
-  return `${readElements(group, buffer)}fn ${buffer}_point(i: u32) -> Point { return Point(${coordinates.join(", ")}); }\n`;
+  return `${readElements(group, buffer)}fn ${buffer}_point(i: u32) -> Point {
+var parts: array<Element, 4>;
+for (var k = 0u; k < 4u; k++) { parts[k] = ${buffer}_element((4u * i + k) * ${v}u); }
+return Point(parts[0], parts[1], parts[2], parts[3]);
+}
+`;
 }
 
 /** `<buffer>_set(i, p)`. */
 export function writePoints(group: Group, buffer: string): string {
   const v = elementVectors(group);
-  const stores = ["x", "y", "zz", "zzz"].map(
-    (name, k) => `${buffer}_set_element(i * ${4 * v}u + ${k * v}u, p.${name});`,
-  );
-  return `${writeElements(group, buffer)}fn ${buffer}_set(i: u32, p: Point) {\n${stores.join("\n")}\n}\n`;
+  return `${writeElements(group, buffer)}fn ${buffer}_set(i: u32, p: Point) {
+var parts = array<Element, 4>(p.x, p.y, p.zz, p.zzz);
+for (var k = 0u; k < 4u; k++) { ${buffer}_set_element((4u * i + k) * ${v}u, parts[k]); }
+}
+`;
 }

@@ -25,11 +25,11 @@ export type CurveTuning = Pick<Tuning, "limbBits" | "unroll" | "workgroup">;
 
 /** For kernels that are a small part of a sum: what is quick to compile. */
 const curve = (group: Group, { limbBits }: CurveTuning): string =>
-  curveSource(group, { bits: limbBits, unroll: false, grouped: true });
+  curveSource(group, { bits: limbBits, unroll: false, spelled: false });
 
-/** For the one that takes most of the time. In G2, with three times the products, only their steps are spelled out. */
+/** For the one that takes most of the time. In G2, with three times the code, additions are programs anyway. */
 const fastCurve = (group: Group, { limbBits, unroll }: CurveTuning): string =>
-  curveSource(group, { bits: limbBits, unroll, grouped: !unroll || group === "g2" });
+  curveSource(group, { bits: limbBits, unroll, spelled: unroll && group === "g1" });
 
 /** A slot of a list with nothing in it. */
 const NONE = "0xffffffffu";
@@ -116,9 +116,10 @@ if (lower >= upper) { return; }
 var key = key_of(lower, 0u, keys);
 var key_end = ends[key];
 var sum = INFINITY;
-for (var at = lower; at < upper; at++) {
-if (at == key_end) {
+for (var at = lower; at <= upper; at++) {
+if (at == key_end || at == upper) {
 settle_sum(key, sum, t, lower, upper);
+if (at == upper) { break; }
 key = key_of(at, key + 1u, keys);
 key_end = ends[key];
 sum = INFINITY;
@@ -129,8 +130,7 @@ let x = bases_element(base + (entry & 2u) * ${v / 2}u);
 var y = bases_element(base + ${2 * v}u);
 if ((entry & 1u) == 1u) { y = sub2(ELEMENT_ZERO, y); }
 sum = add_base(sum, x, y);
-}
-settle_sum(key, sum, t, lower, upper);`,
+}`,
   });
 }
 
@@ -158,17 +158,21 @@ let upper = lower + span;
 var key = ${NONE};
 var sum = INFINITY;
 let stop = min((t + 1u) * fan, length);
-for (var slot = t * fan; slot < stop; slot++) {
-let next = list_keys[slot];
+for (var slot = t * fan; slot <= stop; slot++) {
+// the slot behind the last ends the last key
+var next = ${NONE};
+if (slot < stop) {
+next = list_keys[slot];
 if (next == ${NONE}) { continue; }
+}
 if (next != key) {
 if (key != ${NONE}) { settle_sum(key, sum, t, lower, upper); }
 key = next;
 sum = INFINITY;
 }
+if (slot == stop) { break; }
 sum = add_points(sum, list_point(slot));
-}
-if (key != ${NONE}) { settle_sum(key, sum, t, lower, upper); }`,
+}`,
   });
 }
 
@@ -193,19 +197,17 @@ if (key > 0u) { begin = ends[key - 1u]; }
 let point = buckets_point(key);
 return Point(point.x, point.y, pick(point.zz, ELEMENT_ZERO, begin == ends[key]), point.zzz);
 }`,
-    // one addition to compile: even steps add the plain sum to the weighted, odd ones before them a bucket to the plain
-    body: `var plain = INFINITY;
-var weighted = INFINITY;
+    // the plain sum, the weighted one, a bucket; odd steps add a bucket to the plain sum, the even ones behind them that to the weighted
+    body: `var state = array<Point, 3>(INFINITY, INFINITY, INFINITY);
 var step = 2u * block;
 while (step > 0u) {
 step--;
-let is_bucket = (step & 1u) == 1u;
-let sum = add_points(pick_point(weighted, bucket(t * block + (step >> 1u)), is_bucket), plain);
-plain = pick_point(plain, sum, is_bucket);
-weighted = pick_point(sum, weighted, is_bucket);
+let odd = step & 1u;
+state[2] = bucket(t * block + (step >> 1u));
+state[1u - odd] = add_points(state[1u + odd], state[0]);
 }
-nodes_set(2u * (offset + t), weighted);
-nodes_set(2u * (offset + t) + 1u, plain);`,
+nodes_set(2u * (offset + t), state[1]);
+nodes_set(2u * (offset + t) + 1u, state[0]);`,
   });
 }
 
@@ -222,27 +224,25 @@ export function mergeKernel(group: Group, tuning: CurveTuning): string {
     ],
     parameters: ["fan", "log", "offset"],
     source: curve(group, tuning) + readPoints(group, "children") + writePoints(group, "nodes"),
-    // steps 0 to 3·fan - 1: for each child, from the last on, running += s_j; ahead of it moved += running (Σ j·s_j); total += t_j.
-    // Then moved is doubled \`log\` times and added to the total.
-    body: `var running = INFINITY;
-var moved = INFINITY;
-var total = INFINITY;
+    // The state: running (Σ s_j), moved (Σ j·s_j), total, a child's sum. For each child, from the last on, moved += running,
+    // running += s_j, total += t_j. Then moved is doubled `log` times and added to the total.
+    body: `var state = array<Point, 4>(INFINITY, INFINITY, INFINITY, INFINITY);
 let sums = 3u * fan;
 for (var step = 0u; step <= sums + log; step++) {
-let kind = select(step % 3u, 3u, step >= sums);
+let kind = step % 3u;
 let child = t * fan + fan - 1u - min(step / 3u, fan - 1u);
-let is_last = step == sums + log;
-let is_child = kind == 1u || kind == 2u;
-let is_total = kind == 2u || is_last;
-// moved + running; s + running; t + total; moved + moved; moved + total
-let a = pick_point(moved, children_point(2u * child + select(0u, 1u, kind == 1u)), is_child);
-let b = pick_point(pick_point(running, moved, kind == 3u), total, is_total);
-let sum = add_points(a, b);
-moved = pick_point(sum, moved, is_child || is_last);
-running = pick_point(running, sum, kind == 1u);
-total = pick_point(total, sum, is_total);
+state[3] = children_point(2u * child + select(0u, 1u, kind == 1u));
+// moved + running, s + running, t + total; moved + moved, moved + total
+var a = select(3u, 1u, kind == 0u);
+var b = select(0u, 2u, kind == 2u);
+if (step >= sums) {
+a = 1u;
+b = select(1u, 2u, step == sums + log);
 }
-nodes_set(2u * (offset + t), total);
-nodes_set(2u * (offset + t) + 1u, running);`,
+let sum = add_points(state[a], state[b]);
+state[select(b, 1u, a == 1u && b == 0u)] = sum;
+}
+nodes_set(2u * (offset + t), state[2]);
+nodes_set(2u * (offset + t) + 1u, state[0]);`,
   });
 }
