@@ -1,5 +1,5 @@
 /**
- * `--tune`: which kernels are the fastest on this GPU. Limb bits × unrolled or not × workgroup size first, by a sum in G1 and a
+ * `--tune`: which kernels are the fastest on this GPU. Limb bits × unrolled or not × additions spelled out or not × workgroup size first, by a sum in G1 and a
  * transform; then, for the best of these, bits of a digit × points an invocation adds up, and layers of a transform; at the end the best
  * against the defaults, in turns, with G2 and the largest size.
  *
@@ -30,6 +30,7 @@ const RUNS = 3;
 const FULL = {
   limbBits: [12, 13, 14, 15],
   unroll: [true, false],
+  spell: ["none", "run", "all"],
   workgroup: [32, 64, 128, 256],
   windowBits: [0, 8, 9, 10, 11, 12, 13, 14, 15, 16],
   run: [0, 8, 16, 32, 64, 128, 256],
@@ -38,6 +39,7 @@ const FULL = {
 const QUICK = {
   limbBits: [13, 15],
   unroll: [true, false],
+  spell: ["none", "run"],
   workgroup: [64],
   windowBits: [0, 7],
   run: [0, 8],
@@ -162,8 +164,8 @@ export async function tune({ sizes, threads, quick, budget, found, report }) {
   const tried = [];
   for (const limbBits of /** @type {(12 | 13 | 14 | 15)[]} */ (grid.limbBits)) {
     for (const unroll of grid.unroll) {
-      for (const workgroup of grid.workgroup) {
-        const tuning = { limbBits, unroll, workgroup };
+      for (const [spell, workgroup] of grid.spell.flatMap((s) => grid.workgroup.map((w) => [s, w]))) {
+        const tuning = /** @type {Partial<Tuning>} */ ({ limbBits, unroll, spell, workgroup });
         const watched = watch(found.gpu);
         const device = await Device.open({ gpu: watched.gpu });
         await attempt(tuning, async () => {

@@ -33,6 +33,8 @@ export interface BackendTuning {
   readonly limbBits?: 12 | 13 | 14 | 15;
   /** Whether products are spelled out, which is faster to run and slower to compile. */
   readonly unroll?: boolean;
+  /** Which additions of points are spelled out: none, those that take most of the time in G1, or all. */
+  readonly spell?: "none" | "run" | "all";
   /** Invocations of a workgroup: a power of two, 32 to 256. */
   readonly workgroup?: number;
   /** Bits of a digit of a sum: 4 to 16, or 0 for a choice by size. */

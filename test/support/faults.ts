@@ -14,8 +14,8 @@ export interface Faults {
   onRead?(bytes: Uint8Array, count: number): void;
   /** Changes kernels. */
   onKernel?(code: string, label: string): string;
-  /** The device says that memory ran out while this many buffers were made. */
-  outOfMemoryAfter?: number;
+  /** The next buffer is said to find no memory. */
+  outOfMemory?: boolean;
   /** Memory is never mapped. */
   silent?: boolean;
   /** No adapter, or no device. */
@@ -25,7 +25,7 @@ export interface Faults {
 /** A `GPU` object to open backends with. Every device of it fails alike, unless `faults` are changed meanwhile. */
 export function faultyGpu(faults: Faults): object {
   const patch = (device: GPUDevice): GPUDevice => {
-    let [submissions, reads, buffers, outOfMemory] = [0, 0, 0, false];
+    let [submissions, reads, outOfMemory] = [0, 0, false];
     const scopes: string[] = [];
     const { queue } = device;
     const submit = queue.submit.bind(queue);
@@ -35,17 +35,16 @@ export function faultyGpu(faults: Faults): object {
     };
     const createBuffer = device.createBuffer.bind(device);
     device.createBuffer = (descriptor) => {
-      if (++buffers === faults.outOfMemoryAfter) outOfMemory = true;
+      if (faults.outOfMemory) outOfMemory = true;
+      faults.outOfMemory = false;
       const buffer = createBuffer(descriptor);
       if (faults.silent) buffer.mapAsync = () => new Promise(() => {});
-      if (faults.onRead) {
-        const getMappedRange = buffer.getMappedRange.bind(buffer);
-        buffer.getMappedRange = (...range) => {
-          const bytes = getMappedRange(...range);
-          faults.onRead!(new Uint8Array(bytes), ++reads);
-          return bytes;
-        };
-      }
+      const getMappedRange = buffer.getMappedRange.bind(buffer);
+      buffer.getMappedRange = (...range) => {
+        const bytes = getMappedRange(...range);
+        faults.onRead?.(new Uint8Array(bytes), ++reads);
+        return bytes;
+      };
       return buffer;
     };
     const createShaderModule = device.createShaderModule.bind(device);

@@ -102,9 +102,7 @@ export class Device {
       workgroups: limits.maxComputeWorkgroupsPerDimension,
     };
     const { vendor, architecture, device: name, description } = adapter.info;
-    this.description = [...new Set([vendor, architecture, name, description])]
-      .filter((text) => text !== "")
-      .join(" ");
+    this.description = [...new Set([vendor, architecture, name, description])].filter((text) => text !== "").join(" ");
     const { isFallbackAdapter } = adapter.info as { readonly isFallbackAdapter?: boolean };
     this.isSoftware =
       isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|basic render/i.test(this.description);

@@ -27,8 +27,8 @@ import type { BaseSource } from "../backend.js";
 import { invMod } from "../wasm/constants.js";
 import type { Group } from "../wasm/field.js";
 import type { Device, Kernel } from "./device.js";
-import { Pace } from "./msm-pace.js";
 import { FOLD_BLOCK, FULL, JOIN_FAN, MIXED, type MsmPlan, planMsm, runCount, type WorkSizes } from "./msm-plan.js";
+import { type Job, Pace, Work } from "./pace.js";
 import type { Tuning } from "./tuning.js";
 import { baseSize, coordinateField, elementVectors, pointSize } from "./wgsl/curve.js";
 import { decomposeKernel } from "./wgsl/scalars.js";
@@ -79,13 +79,14 @@ interface Kernels {
 }
 
 /** Buffers that a sum works in, and those of its scan's levels and results. */
-type Work = Readonly<Record<keyof WorkSizes | "results", GPUBuffer>> & { readonly sums: readonly GPUBuffer[] };
+type Buffers = Readonly<Record<keyof WorkSizes | "results", GPUBuffer>> & { readonly sums: readonly GPUBuffer[] };
 
 /** Sums on one device. Calls of {@link putBases} and {@link sum} must not overlap: `Device.exclusive`. */
 export class Msm {
   readonly #device: Device;
   readonly #tuning: Tuning;
-  readonly #pace: Pace;
+  /** How much the device is handed at a time. */
+  readonly pace = new Pace();
   /** Work buffers by name, as large as any set of bases needs; shared by all sets, for sums run one after the other. */
   readonly #work = new Map<string, { readonly buffer: GPUBuffer; readonly size: number }>();
   readonly #sets = new Set<DeviceBases>();
@@ -94,7 +95,6 @@ export class Msm {
   constructor(device: Device, tuning: Tuning) {
     this.#device = device;
     this.#tuning = tuning;
-    this.#pace = new Pace(device, tuning.workgroup);
   }
 
   /**
@@ -133,7 +133,7 @@ export class Msm {
       ]);
       const upload = Math.min(UPLOAD, plan.slice, Math.floor(device.limits.buffer / bytes));
       staging = device.buffer(upload * bytes, `msm-${group}-upload`);
-      this.#pace.begin();
+      const work = new Work(device, this.pace, signal);
       for (let start = 0; start < count; start += plan.slice) {
         const size = Math.min(plan.slice, count - start);
         const slice = {
@@ -151,10 +151,9 @@ export class Msm {
           const n = Math.min(upload, size - offset);
           signal?.throwIfAborted();
           device.upload(staging, 0, await source.read(start + offset, start + offset + n));
-          const work = group === "g1" ? 4 : 8;
           const buffers = [staging, slice.bases];
-          await this.#pace.add({ kernel: convert, buffers, parameters: [offset], count: n, work }, signal);
-          this.#pace.submit();
+          await work.add(this.#job(convert, buffers, n, group === "g1" ? 4 : 8, [offset]));
+          work.submit();
         }
       }
       await device.done(signal);
@@ -181,17 +180,17 @@ export class Msm {
     if (slices.length === 0) return horner(group, [], plan.bits);
     const kernels = await this.#kernels(group);
     const window = 2 * pointSize(group);
-    const work = this.#workFor(plan, slices.length * plan.windows * window);
-    this.#pace.begin();
+    const buffers = this.#buffersFor(plan, slices.length * plan.windows * window);
+    const work = new Work(this.#device, this.pace, signal);
     for (const [i, slice] of slices.entries()) {
-      await this.#sort(kernels, work, plan, slice, scalars, signal);
-      await this.#sumBuckets(kernels, work, group, plan, slice, signal);
-      await this.#weigh(kernels, work, group, plan, i, signal);
+      await this.#sort(work, kernels, buffers, plan, slice, scalars);
+      await this.#sumBuckets(work, kernels, buffers, group, plan, slice);
+      await this.#weigh(work, kernels, buffers, group, plan, i);
     }
-    this.#pace.submit();
+    work.submit();
     signal?.throwIfAborted();
     const size = slices.length * plan.windows * window;
-    const bytes = await this.#device.read(work.results, 0, size);
+    const bytes = await this.#device.read(buffers.results, 0, size);
     signal?.throwIfAborted();
     // a node is the weighted sum and the plain one
     const sums = slices.map((_, i) =>
@@ -204,98 +203,73 @@ export class Msm {
 
   /** Entries of a slice, sorted. */
   async #sort(
+    work: Work,
     { decompose, decomposeIndexed, clear, scan, addTiles, scatter }: Kernels,
-    { digits, entries, counts, sums }: Work,
+    { digits, entries, counts, sums }: Buffers,
     { bits, windows, keys }: MsmPlan,
     { start, count, index }: DeviceSlice,
     scalars: GPUBuffer,
-    signal: AbortSignal | undefined,
   ): Promise<void> {
-    const pace = this.#pace;
-    await pace.add({ kernel: clear, buffers: [counts], count: keys, work: SCAN }, signal);
-    await pace.add(
-      {
-        kernel: index === undefined ? decompose : decomposeIndexed,
-        buffers: index === undefined ? [scalars, digits, counts] : [scalars, index, digits, counts],
-        parameters: [start, count, bits, windows],
-        count,
-        work: DECOMPOSE,
-      },
-      signal,
-    );
+    await work.add(this.#job(clear, [counts], keys, SCAN));
+    const [kernel, inputs] = index === undefined ? [decompose, [scalars]] : [decomposeIndexed, [scalars, index]];
+    await work.add(this.#job(kernel, [...inputs, digits, counts], count, DECOMPOSE, [start, count, bits, windows]));
     const tile = scanTile(this.#tuning.workgroup);
     const levels = [counts, ...sums];
     const lengths = scanLengths(keys, tile);
-    lengths.forEach((length, i) => {
-      const buffers = [levels[i]!, levels[i + 1]!];
-      pace.addGroups({
-        kernel: scan,
-        buffers,
-        parameters: [length],
-        count: Math.ceil(length / tile),
-        work: tile * SCAN,
-      });
-    });
-    for (let i = lengths.length - 2; i >= 0; i--) {
-      const buffers = [levels[i]!, levels[i + 1]!];
-      await pace.add({ kernel: addTiles, buffers, count: lengths[i]!, work: SCAN }, signal);
+    for (const [i, length] of lengths.entries()) {
+      // a tile is a workgroup's
+      await work.spread(scan, [levels[i]!, levels[i + 1]!], Math.ceil(length / tile), tile * SCAN, [length]);
     }
-    const buffers = [digits, counts, entries];
-    await pace.add(
-      { kernel: scatter, buffers, parameters: [count, bits], count: count * windows, work: SCATTER },
-      signal,
-    );
+    for (let i = lengths.length - 2; i >= 0; i--) {
+      await work.add(this.#job(addTiles, [levels[i]!, levels[i + 1]!], lengths[i]!, SCAN));
+    }
+    await work.add(this.#job(scatter, [digits, counts, entries], count * windows, SCATTER, [count, bits]));
+  }
+
+  /** A kernel whose invocations do one thing each. */
+  #job(
+    kernel: Kernel,
+    buffers: readonly GPUBuffer[],
+    count: number,
+    cost: number,
+    parameters: readonly number[] = [],
+  ): Job {
+    return { kernel, buffers, count, cost, parameters, workgroup: this.#tuning.workgroup };
   }
 
   /** The sum of each key's entries. */
   async #sumBuckets(
+    work: Work,
     { run, join }: Kernels,
-    { counts, entries, buckets, parts, partKeys, joined, joinedKeys }: Work,
+    { counts, entries, buckets, parts, partKeys, joined, joinedKeys }: Buffers,
     group: Group,
     plan: MsmPlan,
     { count, bases }: DeviceSlice,
-    signal: AbortSignal | undefined,
   ): Promise<void> {
     const factor = group === "g1" ? 1 : 3;
     const runs = runCount(count, plan.windows, plan.run);
-    await this.#pace.add(
-      {
-        kernel: run,
-        buffers: [bases, counts, entries, buckets, parts, partKeys],
-        parameters: [plan.keys, plan.run],
-        count: runs,
-        work: factor * plan.run * MIXED,
-      },
-      signal,
-    );
+    const inputs = [bases, counts, entries, buckets, parts, partKeys];
+    await work.add(this.#job(run, inputs, runs, factor * plan.run * MIXED, [plan.keys, plan.run]));
     let [from, fromKeys, to, toKeys] = [parts, partKeys, joined, joinedKeys];
     let span = plan.run;
     for (let invocations = runs; invocations > 1; ) {
       const length = 2 * invocations;
       invocations = Math.ceil(length / JOIN_FAN);
       span *= JOIN_FAN / 2;
-      await this.#pace.add(
-        {
-          kernel: join,
-          buffers: [counts, from, fromKeys, buckets, to, toKeys],
-          parameters: [length, JOIN_FAN, span],
-          count: invocations,
-          work: factor * JOIN_FAN * FULL,
-        },
-        signal,
-      );
+      const inputs = [counts, from, fromKeys, buckets, to, toKeys];
+      await work.add(this.#job(join, inputs, invocations, factor * JOIN_FAN * FULL, [length, JOIN_FAN, span]));
       [from, fromKeys, to, toKeys] = [to, toKeys, from, fromKeys];
     }
   }
 
   /** The weighted sum of each window's buckets, into the results of slice `i`. */
   async #weigh(
+    work: Work,
     { fold, merge }: Kernels,
-    { counts, buckets, nodes, merged, results }: Work,
+    { counts, buckets, nodes, merged, results }: Buffers,
     group: Group,
     { bits, windows }: MsmPlan,
     i: number,
-    signal: AbortSignal | undefined,
   ): Promise<void> {
     const factor = group === "g1" ? 1 : 3;
     let log = Math.min(bits - 1, Math.log2(FOLD_BLOCK));
@@ -304,31 +278,15 @@ export class Msm {
     // the last nodes are results
     const target = (buffer: GPUBuffer): [GPUBuffer, number] => (width === 1 ? [results, i * windows] : [buffer, 0]);
     let [to, offset] = target(nodes);
-    await this.#pace.add(
-      {
-        kernel: fold,
-        buffers: [counts, buckets, to],
-        parameters: [2 ** log, offset],
-        count: windows * width,
-        work: factor * 2 * 2 ** log * FULL,
-      },
-      signal,
-    );
+    const block = 2 ** log;
+    await work.add(this.#job(fold, [counts, buckets, to], windows * width, factor * 2 * block * FULL, [block, offset]));
     while (width > 1) {
       const from = to;
       const fan = Math.min(width, FOLD_BLOCK);
       width /= fan;
       [to, offset] = target(from === nodes ? merged : nodes);
-      await this.#pace.add(
-        {
-          kernel: merge,
-          buffers: [from, to],
-          parameters: [fan, log, offset],
-          count: windows * width,
-          work: factor * (3 * fan + log + 1) * FULL,
-        },
-        signal,
-      );
+      const cost = factor * (3 * fan + log + 1) * FULL;
+      await work.add(this.#job(merge, [from, to], windows * width, cost, [fan, log, offset]));
       log += Math.log2(fan);
     }
   }
@@ -367,7 +325,7 @@ export class Msm {
     return Object.fromEntries(kernels) as Kernels;
   }
 
-  #workFor({ keys, sizes }: MsmPlan, results: number): Work {
+  #buffersFor({ keys, sizes }: MsmPlan, results: number): Buffers {
     const named = (name: string, size: number): GPUBuffer => {
       const present = this.#work.get(name);
       if (present !== undefined && present.size >= size) return present.buffer;
@@ -382,7 +340,7 @@ export class Msm {
     const tile = scanTile(this.#tuning.workgroup);
     const sums = scanLengths(keys, tile).map((length, i) => named(`sums-${i}`, 4 * Math.ceil(length / tile)));
     const work = Object.entries({ ...sizes, results }).map(([name, size]) => [name, named(name, size)]);
-    return { ...(Object.fromEntries(work) as Omit<Work, "sums">), sums };
+    return { ...(Object.fromEntries(work) as Omit<Buffers, "sums">), sums };
   }
 
   #freeWork(): void {

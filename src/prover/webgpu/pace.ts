@@ -32,6 +32,20 @@ export class Pace {
   }
 }
 
+/** A kernel with what it works on. Its first two parameters are the first invocation and the one behind the last. */
+export interface Job {
+  readonly kernel: Kernel;
+  readonly buffers: readonly (GPUBuffer | BufferRange)[];
+  /** Parameters behind the first two. */
+  readonly parameters?: readonly number[];
+  /** Invocations. */
+  readonly count: number;
+  /** Of a workgroup. */
+  readonly workgroup: number;
+  /** Products that an invocation has at most. */
+  readonly cost: number;
+}
+
 /** Dispatches in order, handed to the device in pieces. */
 export class Work {
   readonly #device: Device;
@@ -62,10 +76,24 @@ export class Work {
     cost: number,
     parameters: readonly number[],
   ): Promise<void> {
+    await this.#pieces(groups, cost, (first, end) => {
+      this.#batch.dispatch(kernel, buffers, end - first, [first, end, ...parameters]);
+    });
+  }
+
+  /** Adds a kernel whose invocations do one thing each, in one dispatch or in several. */
+  async add({ kernel, buffers, parameters = [], count, workgroup, cost }: Job): Promise<void> {
+    await this.#pieces(Math.ceil(count / workgroup), workgroup * cost, (first, end) => {
+      const range = [first * workgroup, Math.min(count, end * workgroup)];
+      this.#batch.dispatch(kernel, buffers, end - first, [...range, ...parameters]);
+    });
+  }
+
+  async #pieces(groups: number, cost: number, dispatch: (first: number, end: number) => void): Promise<void> {
     for (let first = 0; first < groups; ) {
       const room = Math.max(1, Math.ceil((this.#pace.budget - this.#cost) / cost));
       const end = Math.min(groups, first + room);
-      this.#batch.dispatch(kernel, buffers, end - first, [first, end, ...parameters]);
+      dispatch(first, end);
       this.#cost += (end - first) * cost;
       first = end;
       if (this.#cost >= this.#pace.budget) await this.flush();

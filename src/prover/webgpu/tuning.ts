@@ -13,6 +13,11 @@ export interface Tuning {
   readonly limbBits: LimbBits;
   /** Whether products are spelled out: faster to run, slower to compile. */
   readonly unroll: boolean;
+  /**
+   * Which additions of points are spelled out: none, those of G1 that take most of a sum's time, or all. The others are short programs on
+   * registers in private memory: slower to run, if that memory is slow, and many times quicker to compile.
+   */
+  readonly spell: "none" | "run" | "all";
   /** Invocations of a workgroup, a power of two from 32 to 256. */
   readonly workgroup: number;
   /** Bits of a digit of a sum, 4 to 16; 0: by the number of bases. */
@@ -29,6 +34,7 @@ export interface Tuning {
 export const DEFAULT_TUNING: Tuning = {
   limbBits: 13,
   unroll: true,
+  spell: "run",
   workgroup: 64,
   windowBits: 0,
   run: 0,
@@ -36,7 +42,7 @@ export const DEFAULT_TUNING: Tuning = {
   layers: 0,
 };
 
-const RANGES: Readonly<Record<keyof Omit<Tuning, "unroll">, (n: number) => boolean>> = {
+const RANGES: Readonly<Record<keyof Omit<Tuning, "unroll" | "spell">, (n: number) => boolean>> = {
   limbBits: (n) => n >= 12 && n <= 15,
   workgroup: (n) => n >= 32 && n <= 256 && Number.isInteger(Math.log2(n)),
   windowBits: (n) => n === 0 || (n >= 4 && n <= 16),
@@ -51,12 +57,18 @@ export function resolveTuning(tuning: Partial<Tuning> = {}): Tuning {
   for (const [name, fits] of Object.entries(RANGES) as [keyof typeof RANGES, (n: number) => boolean][]) {
     const value = resolved[name];
     if (Number.isInteger(value) && fits(value)) continue;
-    throw new ProverError("kernels cannot be tuned so", {
-      code: "TUNING_INVALID",
-      where: name,
-      expected: "see Tuning",
-      got: String(value),
-    });
+    throw invalid(name, value);
   }
+  if (typeof resolved.unroll !== "boolean") throw invalid("unroll", resolved.unroll);
+  if (!["none", "run", "all"].includes(resolved.spell)) throw invalid("spell", resolved.spell);
   return resolved;
+}
+
+function invalid(name: keyof Tuning, value: unknown): ProverError {
+  return new ProverError("kernels cannot be tuned so", {
+    code: "TUNING_INVALID",
+    where: `tuning.${name}`,
+    expected: "see BackendTuning",
+    got: String(value),
+  });
 }

@@ -10,6 +10,6 @@ describeBackend("WebGPU", "webgpu", skip, () => prover.openBackend("webgpu"));
 describeBackend("WebGPU, other limbs, small workgroups, runs, windows and slices", "webgpu", skip, () =>
   prover.openBackend("webgpu", {
     maxBufferSize: 2 ** 18,
-    tuning: { limbBits: 14, unroll: false, workgroup: 32, windowBits: 5, run: 4, slice: 100 },
+    tuning: { limbBits: 14, unroll: false, spell: "none", workgroup: 32, windowBits: 5, run: 4, slice: 100, layers: 3 },
   }),
 );

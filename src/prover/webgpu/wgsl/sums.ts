@@ -21,15 +21,19 @@ import { curveSource, elementVectors, readElements, readPoints, writeElements, w
 import { kernelSource } from "./kernel.js";
 
 /** What of a tuning the kernels of a group are made with. */
-export type CurveTuning = Pick<Tuning, "limbBits" | "unroll" | "workgroup">;
+export type CurveTuning = Pick<Tuning, "limbBits" | "unroll" | "spell" | "workgroup">;
 
-/** For kernels that are a small part of a sum: what is quick to compile. */
-const curve = (group: Group, { limbBits }: CurveTuning): string =>
-  curveSource(group, { bits: limbBits, unroll: false, spelled: false });
+/** For kernels that are a small part of a sum: by default what is quick to compile. */
+function curve(group: Group, { limbBits, unroll, spell }: CurveTuning): string {
+  const spelled = spell === "all";
+  return curveSource(group, { bits: limbBits, unroll: unroll && spelled, spelled });
+}
 
-/** For the one that takes most of the time. In G2, with three times the code, additions are programs anyway. */
-const fastCurve = (group: Group, { limbBits, unroll }: CurveTuning): string =>
-  curveSource(group, { bits: limbBits, unroll, spelled: unroll && group === "g1" });
+/** For the one that takes most of the time. G2 has three times the code. */
+function fastCurve(group: Group, { limbBits, unroll, spell }: CurveTuning): string {
+  const spelled = spell === "all" || (spell === "run" && group === "g1");
+  return curveSource(group, { bits: limbBits, unroll, spelled });
+}
 
 /** A slot of a list with nothing in it. */
 const NONE = "0xffffffffu";

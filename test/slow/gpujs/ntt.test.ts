@@ -1,22 +1,14 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { FR_MODULUS } from "../../../../src/formats/bn254.js";
-import type { Transform } from "../../../../src/prover/backend.js";
-import { Products } from "../../../../src/prover/gpujs/field.js";
-import { GpuJsDevice, type Handle } from "../../../../src/prover/gpujs/gpu.js";
-import {
-  alpha,
-  extend,
-  type KernelSource,
-  PRODUCT,
-  pointwise,
-  xi,
-  zeta,
-} from "../../../../src/prover/gpujs/kernels.js";
-import { Domain } from "../../../../src/prover/gpujs/ntt.js";
-import { CONSTANTS, FIRST, LANES, M, N, type Residues, SECOND } from "../../../../src/prover/gpujs/rns.js";
-import { bytesOf, scalarStream, valuesOf, witnessLike } from "../../../support/conformance.js";
-import { naivelyTransformed, transformed } from "../../../support/transforms.js";
+import { FR_MODULUS } from "../../../src/formats/bn254.js";
+import type { Transform } from "../../../src/prover/backend.js";
+import { Products } from "../../../src/prover/gpujs/field.js";
+import { GpuJsDevice, type Handle } from "../../../src/prover/gpujs/gpu.js";
+import { alpha, extend, type KernelSource, PRODUCT, pointwise, xi, zeta } from "../../../src/prover/gpujs/kernels.js";
+import { Domain } from "../../../src/prover/gpujs/ntt.js";
+import { CONSTANTS, FIRST, LANES, M, N, type Residues, SECOND } from "../../../src/prover/gpujs/rns.js";
+import { bytesOf, scalarStream, valuesOf, witnessLike } from "../../support/conformance.js";
+import { naivelyTransformed, transformed } from "../../support/transforms.js";
 
 const r = FR_MODULUS;
 const mod = (x: bigint, m: bigint) => ((x % m) + m) % m;

@@ -1,17 +1,17 @@
 /** The quotient on a software GPU against BigInt. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ConstraintSource } from "../../../../src/prover/backend.js";
-import { Device } from "../../../../src/prover/webgpu/device.js";
-import { Ntt } from "../../../../src/prover/webgpu/ntt.js";
-import { type Cut, cutRows, Quotient } from "../../../../src/prover/webgpu/quotient.js";
-import { resolveTuning } from "../../../../src/prover/webgpu/tuning.js";
-import { PIECE } from "../../../../src/prover/webgpu/wgsl/qap.js";
-import { fieldEdges } from "../../../support/arbitraries.js";
-import { skipWithoutGpu } from "../../../support/gpu.js";
-import { FR, R } from "../../../support/kernel.js";
-import { randomNumbers } from "../../../support/kernels.js";
-import { SEED } from "../../../support/seed.js";
+import type { ConstraintSource } from "../../../src/prover/backend.js";
+import { Device } from "../../../src/prover/webgpu/device.js";
+import { Ntt } from "../../../src/prover/webgpu/ntt.js";
+import { type Cut, cutRows, Quotient } from "../../../src/prover/webgpu/quotient.js";
+import { resolveTuning } from "../../../src/prover/webgpu/tuning.js";
+import { PIECE } from "../../../src/prover/webgpu/wgsl/qap.js";
+import { fieldEdges } from "../../support/arbitraries.js";
+import { skipWithoutGpu } from "../../support/gpu.js";
+import { FR, R } from "../../support/kernel.js";
+import { randomNumbers } from "../../support/kernels.js";
+import { SEED } from "../../support/seed.js";
 import {
   bytesOf,
   constraintsOf,
@@ -22,7 +22,7 @@ import {
   randomWitness,
   shortRows,
   valuesOf,
-} from "../../../support/transforms.js";
+} from "../../support/transforms.js";
 
 const skip = await skipWithoutGpu();
 

@@ -42,11 +42,10 @@ describe.skipIf(skip)("on a device", () => {
 
   // passes cut in different places, and products made in different ways
   test.each<[Partial<Tuning>, number[]]>([
-    [{}, [9, 12]],
+    [{}, [9, 11]],
     [{ layers: 1, limbBits: 14, unroll: false }, [1, 2, 5]],
     [{ layers: 2, limbBits: 12, workgroup: 32 }, [2, 3, 8]],
     [{ layers: 6, limbBits: 15, unroll: false, workgroup: 256 }, [4, 9]],
-    [{ layers: 7, limbBits: 14, unroll: false, workgroup: 128 }, [6, 10]],
   ])("tuned to %o", async (tuning, powers) => {
     const { ntt, quotient } = make(tuning);
     for (const power of powers) {
@@ -67,10 +66,10 @@ describe.skipIf(skip)("on a device", () => {
   });
 
   test("what WebAssembly computes", async () => {
-    const n = 2 ** 13;
-    const nVars = 9000;
+    const n = 2 ** 12;
+    const nVars = 5000;
     const lengths = shortRows(n, 5);
-    lengths[77] = 5000;
+    lengths[77] = 3000;
     const [a, b] = [randomRows(lengths, nVars, 1), randomRows(shortRows(n, 6), nVars, 2)];
     const source = constraintsOf(a, b, nVars);
     const witness = randomWitness(nVars, 4);

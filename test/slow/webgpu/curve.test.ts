@@ -1,21 +1,21 @@
 import { bn254 } from "@noble/curves/bn254.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FQ_MODULUS, type Fq2 } from "../../../../src/formats/bn254.js";
-import { powMod } from "../../../../src/prover/wasm/constants.js";
-import type { Group } from "../../../../src/prover/wasm/field.js";
-import { Device } from "../../../../src/prover/webgpu/device.js";
+import { FQ_MODULUS, type Fq2 } from "../../../src/formats/bn254.js";
+import { powMod } from "../../../src/prover/wasm/constants.js";
+import type { Group } from "../../../src/prover/wasm/field.js";
+import { Device } from "../../../src/prover/webgpu/device.js";
 import {
   coordinateField,
   curveSource,
   elementVectors,
   readPoints,
   writePoints,
-} from "../../../../src/prover/webgpu/wgsl/curve.js";
-import { kernelSource } from "../../../../src/prover/webgpu/wgsl/kernel.js";
-import { progression } from "../../../support/bases.js";
-import { skipWithoutGpu } from "../../../support/gpu.js";
-import { fromWords, randomNumbers, runKernel, toWords } from "../../../support/kernels.js";
-import { SEED } from "../../../support/seed.js";
+} from "../../../src/prover/webgpu/wgsl/curve.js";
+import { kernelSource } from "../../../src/prover/webgpu/wgsl/kernel.js";
+import { progression } from "../../support/bases.js";
+import { skipWithoutGpu } from "../../support/gpu.js";
+import { fromWords, randomNumbers, runKernel, toWords } from "../../support/kernels.js";
+import { SEED } from "../../support/seed.js";
 
 const { Fp2 } = bn254.fields;
 const skip = await skipWithoutGpu();

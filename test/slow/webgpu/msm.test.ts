@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BaseSource } from "../../../../src/prover/backend.js";
-import type { Group } from "../../../../src/prover/wasm/field.js";
-import { Device } from "../../../../src/prover/webgpu/device.js";
-import { Msm } from "../../../../src/prover/webgpu/msm.js";
-import { planMsm } from "../../../../src/prover/webgpu/msm-plan.js";
-import { resolveTuning, type Tuning } from "../../../../src/prover/webgpu/tuning.js";
-import { baseSize } from "../../../../src/prover/webgpu/wgsl/curve.js";
-import { expectedSum, progression, sourceOf } from "../../../support/bases.js";
-import { skipWithoutGpu } from "../../../support/gpu.js";
-import { toWords } from "../../../support/kernels.js";
-import { describeSums, randomScalars, sumOnDevice } from "../../../support/sums.js";
+import type { BaseSource } from "../../../src/prover/backend.js";
+import type { Group } from "../../../src/prover/wasm/field.js";
+import { Device } from "../../../src/prover/webgpu/device.js";
+import { Msm } from "../../../src/prover/webgpu/msm.js";
+import { planMsm } from "../../../src/prover/webgpu/msm-plan.js";
+import { resolveTuning, type Tuning } from "../../../src/prover/webgpu/tuning.js";
+import { baseSize } from "../../../src/prover/webgpu/wgsl/curve.js";
+import { expectedSum, progression, sourceOf } from "../../support/bases.js";
+import { skipWithoutGpu } from "../../support/gpu.js";
+import { toWords } from "../../support/kernels.js";
+import { describeSums, randomScalars, sumOnDevice } from "../../support/sums.js";
 
 const skip = await skipWithoutGpu();
 describe.skipIf(skip)("sums on a GPU", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { FR_MODULUS } from "../../../../src/formats/bn254.js";
+import { FR_MODULUS } from "../../../src/formats/bn254.js";
 import {
   CONSTANTS,
   decode,
@@ -16,9 +16,9 @@ import {
   RANGE,
   SECOND,
   writeNumber,
-} from "../../../../src/prover/gpujs/rns.js";
-import { invMod } from "../../../../src/prover/wasm/constants.js";
-import { bytesOf, valuesOf } from "../../../support/conformance.js";
+} from "../../../src/prover/gpujs/rns.js";
+import { invMod } from "../../../src/prover/wasm/constants.js";
+import { bytesOf, valuesOf } from "../../support/conformance.js";
 
 const r = FR_MODULUS;
 const P = Math.max(...FIRST, ...SECOND);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FQ_MODULUS, FR_MODULUS } from "../../../../src/formats/bn254.js";
-import { powMod } from "../../../../src/prover/wasm/constants.js";
-import { Device } from "../../../../src/prover/webgpu/device.js";
+import { FQ_MODULUS, FR_MODULUS } from "../../../src/formats/bn254.js";
+import { powMod } from "../../../src/prover/wasm/constants.js";
+import { Device } from "../../../src/prover/webgpu/device.js";
 import {
   constant,
   type Field,
@@ -10,10 +10,10 @@ import {
   makeField,
   stepsBetweenCarries,
   toLimbs,
-} from "../../../../src/prover/webgpu/wgsl/field.js";
-import { skipWithoutGpu } from "../../../support/gpu.js";
-import { fromWords, randomNumbers, runKernel } from "../../../support/kernels.js";
-import { SEED } from "../../../support/seed.js";
+} from "../../../src/prover/webgpu/wgsl/field.js";
+import { skipWithoutGpu } from "../../support/gpu.js";
+import { fromWords, randomNumbers, runKernel } from "../../support/kernels.js";
+import { SEED } from "../../support/seed.js";
 
 const skip = await skipWithoutGpu();
 const GROUP = 64;

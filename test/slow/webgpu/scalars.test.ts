@@ -1,13 +1,13 @@
 import { bn254 } from "@noble/curves/bn254.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FQ_MODULUS, FR_MODULUS } from "../../../../src/formats/bn254.js";
-import { BETA_G1 } from "../../../../src/prover/wasm/constants.js";
-import { Device } from "../../../../src/prover/webgpu/device.js";
-import { decomposeKernel, glvLattice, LAMBDA, windowCount } from "../../../../src/prover/webgpu/wgsl/scalars.js";
-import { scanKernel, scanTile } from "../../../../src/prover/webgpu/wgsl/sort.js";
-import { skipWithoutGpu } from "../../../support/gpu.js";
-import { randomNumbers, toWords } from "../../../support/kernels.js";
-import { SEED } from "../../../support/seed.js";
+import { FQ_MODULUS, FR_MODULUS } from "../../../src/formats/bn254.js";
+import { BETA_G1 } from "../../../src/prover/wasm/constants.js";
+import { Device } from "../../../src/prover/webgpu/device.js";
+import { decomposeKernel, glvLattice, LAMBDA, windowCount } from "../../../src/prover/webgpu/wgsl/scalars.js";
+import { scanKernel, scanTile } from "../../../src/prover/webgpu/wgsl/sort.js";
+import { skipWithoutGpu } from "../../support/gpu.js";
+import { randomNumbers, toWords } from "../../support/kernels.js";
+import { SEED } from "../../support/seed.js";
 
 const skip = await skipWithoutGpu();
 const GROUP = 64;

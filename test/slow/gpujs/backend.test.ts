@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import type * as threads from "node:worker_threads";
 import { build } from "esbuild";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
-import { FR_MODULUS } from "../../../../src/formats/bn254.js";
+import { FR_MODULUS } from "../../../src/formats/bn254.js";
 import type {
   Backend,
   BackendInfo,
@@ -20,15 +20,15 @@ import type {
   RowProducts,
   ScalarSet,
   Transform,
-} from "../../../../src/prover/backend.js";
-import { GpuJsBackend, type GpuJsBackendOptions } from "../../../../src/prover/gpujs/backend.js";
-import { invMod } from "../../../../src/prover/wasm/constants.js";
-import { bytesOf, valuesOf, witnessLike } from "../../../support/conformance.js";
-import { skipWithoutGpu } from "../../../support/gpu.js";
-import { constraintsOf, quotientOf, type Rows, transformed } from "../../../support/transforms.js";
+} from "../../../src/prover/backend.js";
+import { GpuJsBackend, type GpuJsBackendOptions } from "../../../src/prover/gpujs/backend.js";
+import { invMod } from "../../../src/prover/wasm/constants.js";
+import { bytesOf, valuesOf, witnessLike } from "../../support/conformance.js";
+import { skipWithoutGpu } from "../../support/gpu.js";
+import { constraintsOf, quotientOf, type Rows, transformed } from "../../support/transforms.js";
 
 const r = FR_MODULUS;
-const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 class Scalars implements ScalarSet {
   freed = false;

@@ -1,16 +1,16 @@
 /** Transforms on a software GPU against their definitions by BigInt. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Transform } from "../../../../src/prover/backend.js";
-import { rootOfUnity } from "../../../../src/prover/wasm/constants.js";
-import { Device } from "../../../../src/prover/webgpu/device.js";
-import { Ntt, type Pass, passesOf } from "../../../../src/prover/webgpu/ntt.js";
-import { Pace } from "../../../../src/prover/webgpu/pace.js";
-import { resolveTuning, type Tuning } from "../../../../src/prover/webgpu/tuning.js";
-import { fieldEdges } from "../../../support/arbitraries.js";
-import { skipWithoutGpu } from "../../../support/gpu.js";
-import { FR, fromBytes, R } from "../../../support/kernel.js";
-import { naivelyTransformed, randomScalars, transformed, transformOn } from "../../../support/transforms.js";
+import type { Transform } from "../../../src/prover/backend.js";
+import { rootOfUnity } from "../../../src/prover/wasm/constants.js";
+import { Device } from "../../../src/prover/webgpu/device.js";
+import { Ntt, type Pass, passesOf } from "../../../src/prover/webgpu/ntt.js";
+import { Pace } from "../../../src/prover/webgpu/pace.js";
+import { resolveTuning, type Tuning } from "../../../src/prover/webgpu/tuning.js";
+import { fieldEdges } from "../../support/arbitraries.js";
+import { skipWithoutGpu } from "../../support/gpu.js";
+import { FR, fromBytes, R } from "../../support/kernel.js";
+import { naivelyTransformed, randomScalars, transformed, transformOn } from "../../support/transforms.js";
 
 const skip = await skipWithoutGpu();
 const TRANSFORMS: readonly Transform[] = ["forward", "inverse", "coset"];
