@@ -111,8 +111,8 @@ export async function proveAll(
       const columns = columnsOf(name, x, y);
       const commitment = await commit(key, Object.values(columns));
       const witness = await witnessOf(keys, { alpha, beta, ...columns });
-      const points = await proveChunk(key, witness, { commitment });
-      proofs.push({ layout, ...points, ...commitment, sum: signalOf(witness, 1) });
+      const { a, b, c } = await proveChunk(key, witness, { commitment });
+      proofs.push({ layout, a, b, c, ...commitment, sum: signalOf(witness, 1) });
     }
     return proofs;
   } finally {
