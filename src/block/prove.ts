@@ -245,6 +245,7 @@ export class BlockProver {
         const witness = solve(plan, [challenges.alpha, challenges.beta, ...columns[i]!]);
         times.solve += performance.now() - start;
         await breathe();
+        let most = 0;
         const { backend, ...points } = await proveChunk(key, witness, {
           signal: own,
           backend: options.backend,
@@ -252,7 +253,11 @@ export class BlockProver {
           commitment: commitments[i]!,
           // below, under the keys of the set instead of the key's own
           selfCheck: false,
-          onProgress: ({ done, total }) => report("prove", i, Math.min(0.99, done / total)),
+          onProgress: ({ done, total }) => {
+            // what a device leaves undone is a stage of its own
+            most = Math.max(most, Math.min(0.99, done / total));
+            report("prove", i, most);
+          },
         });
         backends[i] = backend;
         const proof = { layout, ...points, ...commitments[i]!, sum: readBigintLE(witness, COLUMN, COLUMN) };

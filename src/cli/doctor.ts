@@ -11,6 +11,7 @@ import type { BackendInfo } from "../prover/backend.js";
 import type { Calibration, Calibrations } from "../prover/calibration.js";
 import type { ExamineOptions } from "../prover/examine.js";
 import type { ThreadCount } from "../prover/index.js";
+import { isChoosable } from "../prover/select.js";
 import { VERSION } from "../version.js";
 import { command, runCommand, type ThreadOptions, withThreads } from "./command.js";
 import type { Diagnosis, RefreshProgress } from "./doctor-view.js";
@@ -114,9 +115,11 @@ export async function diagnose(calibrations: Calibrations, options: ExamineOptio
   };
 }
 
-/** Devices that are there beside WebAssembly. */
+/** Devices beside WebAssembly that `auto` may choose. */
 const devicesOf = ({ backends }: Pick<Diagnosis, "backends">): BackendInfo[] =>
-  backends.flatMap(({ backend, info }) => (backend === "wasm" || info === undefined ? [] : [info]));
+  backends.flatMap(({ backend, info }) =>
+    backend === "wasm" || info === undefined || !isChoosable(info) ? [] : [info],
+  );
 
 /** Measures what `--refresh` asks for; says why nothing is measured, or lasts. */
 async function refresh(

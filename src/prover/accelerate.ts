@@ -6,11 +6,13 @@
  */
 
 import { ChunkproofError, ProverError } from "../errors.js";
+import { FIELD_SIZE } from "../formats/bn254.js";
 import type { BackendName } from "./backend.js";
 import { calibrationKey } from "./calibration.js";
+import { unlessAborted } from "./concurrency.js";
 import { DEVICE_CODES, type DeviceKey } from "./devices.js";
-import { checkOwn, type Made, type Making, type Point, proveOnThreads, Run, SUMS } from "./prove.js";
-import { candidateOf, chooseSplit, splitsOn } from "./select.js";
+import { checkOwn, type Made, type Making, type Point, proveOnThreads, SUMS } from "./prove.js";
+import { candidateOf, chooseSplit, isChoosable, splitsOn } from "./select.js";
 import { type BackendReport, devicesOf, SPLITS, type SplitName, type SumPart } from "./split.js";
 import type { Sum } from "./workspace.js";
 
@@ -34,10 +36,11 @@ async function planOf(making: Making): Promise<Plan | undefined> {
     const name = options.split ?? backend.name;
     return name === "wasm" ? undefined : { name, device: key.devices.on(backend) };
   }
+  const { signal } = options;
   if (backend === "auto" && options.split === undefined) return fastest(making);
   const name = options.split ?? (backend as BackendName);
   const [device] = devicesOf(SPLITS[name]);
-  return device === undefined ? undefined : { name, device: await key.devices.shared(device) };
+  return device === undefined ? undefined : { name, device: await unlessAborted(key.devices.shared(device), signal) };
 }
 
 /** What measured fastest for keys of this size on this machine; measures it, with this witness, if that was never done. */
@@ -51,14 +54,15 @@ async function fastest(making: Making): Promise<Plan | undefined> {
   const found: DeviceKey[] = [];
   for (const name of known === undefined ? (["webgpu", "gpujs"] as const) : devicesOf(SPLITS[known])) {
     // one that is not there is no choice
-    const device = await devices.shared(name).catch((error: unknown) => {
-      if (!(error instanceof ProverError)) throw error;
+    try {
+      const device = await unlessAborted(devices.shared(name), signal);
+      if (isChoosable(device.backend.info())) found.push(device);
+      else await devices.leave(device.backend);
+    } catch (error) {
+      signal?.throwIfAborted();
       key.assertOpen();
-    });
-    if (device === undefined) continue;
-    // a GPU that is a program has the same cores as the threads, and takes minutes for what they do in seconds
-    if (device.backend.info().details.software === true) await devices.leave(device.backend);
-    else found.push(device);
+      if (!(error instanceof ProverError)) throw error;
+    }
   }
   const on = (name: SplitName) => {
     const device = found.find(({ backend }) => devicesOf(SPLITS[name]).includes(backend.name));
@@ -77,16 +81,16 @@ async function fastest(making: Making): Promise<Plan | undefined> {
   });
   devices.fastest.set(situation, name);
   for (const { backend } of found) if (on(name)?.device.backend !== backend) await devices.leave(backend);
-  return on(name);
+  const [chosen] = devicesOf(SPLITS[name]);
+  // again: another candidate may have made the key leave it
+  return chosen === undefined ? undefined : { name, device: await unlessAborted(devices.shared(chosen), signal) };
 }
 
 /** A whole proof that nobody gets. */
 async function trial(making: Making, plan: Plan | undefined, signal: AbortSignal): Promise<Made> {
-  const { key, witness } = making;
   const options = { ...making.options, signal, onProgress: undefined };
-  const run = new Run(key, witness, options);
+  const run = making.run.again(options);
   try {
-    run.put(making.run.values());
     const own = { ...making, run, options };
     return await (plan === undefined ? proveOnThreads(own) : proveSplit(own, plan));
   } finally {
@@ -110,6 +114,8 @@ async function proveSplit(making: Making, { name, device }: Plan): Promise<Made>
   const remote = SUMS.filter((part) => split[part] !== "wasm");
   const local = SUMS.filter((part) => split[part] === "wasm" && (part !== "h" || split.quotient === "wasm"));
   const sums = new Map<SumPart, Sum | Point>();
+  // gpu.js' quotient is no sum
+  const units = remote.length + (split.h === "wasm" ? 1 : 0);
   let quotient: Uint8Array | undefined;
   let failed: BackendReport | undefined;
 
@@ -118,22 +124,42 @@ async function proveSplit(making: Making, { name, device }: Plan): Promise<Made>
     signal?.throwIfAborted();
     key.assertOpen();
     failed = fallbackOf(backend.name, error);
-    await key.devices.drop(backend);
+    quotient = undefined;
+    const code = error instanceof ChunkproofError ? error.code : "";
+    // it works, but not for this key, or not now
+    if (code === "BUFFER_TOO_LARGE") key.devices.unfit.set(backend, error);
+    else if (code === "DEVICE_OUT_OF_MEMORY" || (code !== "" && !DEVICE_CODES.has(code)))
+      await key.devices.leave(backend);
+    else await key.devices.drop(backend);
   };
   const onDevice = async (onUnit: () => void) => {
     const points = new Map<SumPart, Point>();
+    let done = 0;
+    let ended: { readonly error: unknown } | undefined;
+    const advance = () => {
+      try {
+        done++;
+        onUnit();
+      } catch (error) {
+        ended = { error };
+        throw error;
+      }
+    };
     try {
+      if (key.devices.unfit.has(backend)) throw key.devices.unfit.get(backend);
       const witness = await backend.putScalars(run.values(), { signal });
       try {
         const sum = async (part: SumPart, scalars = witness) => {
           points.set(part, await device.sum(part, scalars, { signal }));
-          onUnit();
+          advance();
         };
         if (split.quotient !== "wasm") {
           const scalars = await device.quotient(witness, { signal });
           try {
-            if (split.h === "wasm") quotient = await backend.readScalars(scalars, { signal });
-            else await sum("h", scalars);
+            if (split.h === "wasm") {
+              quotient = await backend.readScalars(scalars, { signal });
+              advance();
+            } else await sum("h", scalars);
           } finally {
             scalars.free();
           }
@@ -142,14 +168,18 @@ async function proveSplit(making: Making, { name, device }: Plan): Promise<Made>
       } finally {
         witness.free();
       }
+      if (quotient !== undefined && quotient.length !== key.domainSize * FIELD_SIZE) throw new Error("no quotient");
     } catch (error) {
+      if (ended !== undefined) throw ended.error;
       // what it did before is not to be trusted either
-      return giveUp(error);
+      await giveUp(error);
+      while (done++ < units) onUnit();
+      return;
     }
     for (const [part, point] of points) sums.set(part, point);
   };
 
-  const also = { units: remote.length, run: onDevice };
+  const also = { units, run: onDevice };
   const onThreads = await run.sums(local, undefined, also);
   for (const [part, sum] of onThreads) sums.set(part, sum);
   const missing = SUMS.filter((part) => !sums.has(part));

@@ -39,7 +39,7 @@ export const DEVICE_CODES: ReadonlySet<string> = new Set([
 export class DeviceKey {
   readonly #bases = new Map<SumPart, Promise<BaseSet>>();
   #constraints: Promise<ConstraintSet> | undefined;
-  #left = false;
+  readonly #ended = new AbortController();
 
   constructor(
     private readonly key: LoadedKey,
@@ -48,36 +48,42 @@ export class DeviceKey {
 
   /** The sum of a part. */
   async sum(part: SumPart, scalars: ScalarSet, options: OperationOptions): Promise<G1Affine | G2Affine> {
-    this.#assertHere();
+    const own = this.#own(options);
     let bases = this.#bases.get(part);
     if (bases === undefined) {
-      bases = this.backend.putBases(baseSource(this.key, this.key.memory.bases[part]), options);
+      bases = this.backend.putBases(baseSource(this.key, this.key.memory.bases[part]), own);
       this.#bases.set(part, bases);
       // what failed, or was given up, may be tried again
       bases.catch(() => this.#bases.delete(part));
     }
-    return this.backend.msm(await bases, scalars, options);
+    const set = await bases;
+    this.#ended.signal.throwIfAborted();
+    return this.backend.msm(set, scalars, own);
   }
 
   /** The scalars of the H bases. */
   async quotient(witness: ScalarSet, options: OperationOptions): Promise<ScalarSet> {
-    this.#assertHere();
-    this.#constraints ??= this.backend.putConstraints(constraintSource(this.key), options);
+    const own = this.#own(options);
+    this.#constraints ??= this.backend.putConstraints(constraintSource(this.key), own);
     const constraints = this.#constraints;
     constraints.catch(() => {
       this.#constraints = undefined;
     });
-    return this.backend.quotient(await constraints, witness, options);
+    const set = await constraints;
+    this.#ended.signal.throwIfAborted();
+    return this.backend.quotient(set, witness, own);
   }
 
-  #assertHere(): void {
-    if (this.#left)
-      throw new ProverError("the device was given up", { code: "DEVICE_FAILED", where: this.backend.name });
+  /** Options of work that ends when the key leaves the device. */
+  #own({ signal }: OperationOptions): OperationOptions {
+    const { signal: ended } = this.#ended;
+    ended.throwIfAborted();
+    return { signal: signal === undefined ? ended : AbortSignal.any([signal, ended]) };
   }
 
   /** Gives back what the device holds of the key, for good. */
   async free(): Promise<void> {
-    this.#left = true;
+    this.#ended.abort(new ProverError("the device was given up", { code: "DEVICE_FAILED", where: this.backend.name }));
     const sets = [...this.#bases.values(), this.#constraints];
     this.#bases.clear();
     this.#constraints = undefined;
@@ -144,8 +150,11 @@ interface Lease {
 export class KeyDevices {
   /** The fastest split by numbers of threads and of proofs at once, as far as it was asked for. */
   readonly fastest = new Map<string, SplitName>();
+  /** Why backends that this key does not fit cannot be used with it. */
+  readonly unfit = new Map<Backend, unknown>();
   readonly #leases = new Map<Backend, Lease>();
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(private readonly key: LoadedKey) {}
 
@@ -192,8 +201,9 @@ export class KeyDevices {
   }
 
   /** Takes the key off all of them. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#leases.keys()].map((backend) => this.leave(backend)));
+    this.#closing ??= Promise.all([...this.#leases.keys()].map((backend) => this.leave(backend))).then(() => {});
+    return this.#closing;
   }
 }

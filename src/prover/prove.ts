@@ -226,6 +226,7 @@ export class Run {
   readonly #witness: string;
   #values = 0;
   #recoded: Recoded | undefined;
+  #stage = "prove";
 
   constructor(key: LoadedKey, witness: string, options: WorkOptions) {
     this.#key = key;
@@ -280,6 +281,13 @@ export class Run {
     return readBigintLE(this.#key.engine.heap.bytes, this.#values + i * FIELD_SIZE, FIELD_SIZE);
   }
 
+  /** Another proof of the same values, which ends before this one is freed. */
+  again(options: WorkOptions): Run {
+    const run = new Run(this.#key, this.#witness, options);
+    run.#values = this.#values;
+    return run;
+  }
+
   /** All values as they are in memory, little-endian; a copy. */
   values(): Uint8Array {
     return this.#key.engine.heap.view(this.#values, this.#key.nVars * FIELD_SIZE).slice();
@@ -321,7 +329,9 @@ export class Run {
 
     const { tasks } = witness;
     const units = tasks.length + witnessTasks.length + rounds.flat().length + (also?.units ?? 0);
-    const stage = new Stage(onProgress, "prove", units);
+    // what a device leaves undone comes after
+    const stage = new Stage(onProgress, this.#stage, units);
+    this.#stage = "finish";
     const onTask = () => stage.advance();
     const bad = firstBad(await engine.run(tasks, { signal, onTask }));
     if (bad !== undefined) {

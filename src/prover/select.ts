@@ -13,7 +13,7 @@
  */
 
 import { ProverError } from "../errors.js";
-import { BACKENDS, type BackendName } from "./backend.js";
+import { BACKENDS, type BackendInfo, type BackendName } from "./backend.js";
 import {
   type Calibration,
   type CalibrationKey,
@@ -62,7 +62,7 @@ const PAUSE = 100;
 /** The first proof of a device may take this many times as long as WebAssembly's … */
 const FIRST_TOO_LONG = 10;
 /** … or this many ms: compilers take their time. */
-const FIRST = 20_000;
+const FIRST = 120_000;
 /** No further round begins after so many ms. */
 const LONG = 60_000;
 /** Codes of errors about the proof that was asked for and not about who makes it. */
@@ -92,6 +92,9 @@ export function candidateOf(
     },
   };
 }
+
+/** Whether a device can be chosen: one that is a program has the same cores as the threads, and takes far longer. */
+export const isChoosable = ({ details }: BackendInfo): boolean => details.software !== true;
 
 /** The value in the middle, or between the two in the middle. */
 export function median(values: readonly number[]): number {
@@ -251,12 +254,16 @@ export async function chooseSplit(
   signal?.throwIfAborted();
   if (key.device === "") return "wasm";
   const measure = async (): Promise<Calibration> => {
-    const turn = queue.then(async () => {
-      signal?.throwIfAborted();
-      return calibrate(key, await candidates(), options);
-    });
-    queue = turn.catch(() => {});
-    return unlessAborted(turn, signal);
+    const before = queue;
+    let done!: () => void;
+    queue = Promise.all([before, new Promise<void>((resolve) => (done = resolve))]);
+    try {
+      await unlessAborted(before, signal);
+      // once begun it ends by itself, and soon: proofs must not go on behind the caller's back
+      return await calibrate(key, await candidates(), options);
+    } finally {
+      done();
+    }
   };
   return choose((await calibrations.once(key, measure, signal)).measurements, share);
 }

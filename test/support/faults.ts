@@ -18,8 +18,10 @@ export interface Faults {
   outOfMemory?: boolean;
   /** Memory is never mapped. */
   silent?: boolean;
-  /** No adapter, or no device. */
-  missing?: "adapter" | "device";
+  /** Compilers refuse every kernel and never say why. */
+  sullen?: boolean;
+  /** No adapter, no device, or not even an answer. */
+  missing?: "adapter" | "device" | "answer";
 }
 
 /** A `GPU` object to open backends with. Every device of it fails alike, unless `faults` are changed meanwhile. */
@@ -50,7 +52,9 @@ export function faultyGpu(faults: Faults): object {
     const createShaderModule = device.createShaderModule.bind(device);
     device.createShaderModule = (descriptor) => {
       const code = faults.onKernel?.(descriptor.code, descriptor.label ?? "") ?? descriptor.code;
-      return createShaderModule({ ...descriptor, code });
+      const module = createShaderModule({ ...descriptor, code });
+      if (faults.sullen) module.getCompilationInfo = () => new Promise(() => {});
+      return module;
     };
     const pushErrorScope = device.pushErrorScope.bind(device);
     device.pushErrorScope = (filter) => {
@@ -69,6 +73,7 @@ export function faultyGpu(faults: Faults): object {
   };
   return {
     async requestAdapter(options: GPURequestAdapterOptions) {
+      if (faults.missing === "answer") return new Promise(() => {});
       if (faults.missing === "adapter") return null;
       const adapter = (await ((await loadGpu()) as GPU).requestAdapter(options))!;
       const requestDevice = adapter.requestDevice.bind(adapter);

@@ -85,7 +85,6 @@ export class GpuJsBackend implements Backend {
   }
 
   info(): BackendInfo {
-    this.#open();
     const { details, memory } = this.#device;
     const rest = this.#rest.info();
     return {

@@ -29,7 +29,7 @@ import { type Constants, type Group, kernelFunction, POINT_BYTES, PointSpace, pu
 import type { Call } from "./kernel.js";
 import { type Bases, digitTasks } from "./msm.js";
 import type { Roots } from "./ntt.js";
-import { type MatrixAddress, polynomialSize, quotientTasks, rowTasks } from "./quotient.js";
+import { type Matrices, type MatrixAddress, polynomialSize, quotientTasks, rowTasks } from "./quotient.js";
 
 /** Points or coefficients converted at a time. */
 const WINDOW = 1 << 14;
@@ -39,11 +39,17 @@ const CHUNK = 4096;
 /** Blocks of an engine's memory. */
 class Blocks implements Resident {
   readonly #engine: Engine;
-  #addresses: number[];
+  #addresses: number[] = [];
 
-  constructor(engine: Engine, addresses: number[]) {
+  constructor(engine: Engine) {
     this.#engine = engine;
-    this.#addresses = addresses;
+  }
+
+  /** Address of `size` bytes more. @throws ProverError `OUT_OF_MEMORY`. */
+  alloc(size: number): number {
+    const address = this.#engine.heap.alloc(size);
+    this.#addresses.push(address);
+    return address;
   }
 
   free(): void {
@@ -57,40 +63,59 @@ class Blocks implements Resident {
 class WasmBases extends Blocks implements BaseSet {
   readonly group: Group;
   readonly count: number;
+  readonly bases: Bases;
+  /** One more than the largest position of a scalar. */
+  readonly reach: number;
 
-  /** @param reach one more than the largest position of a scalar. */
-  constructor(
-    engine: Engine,
-    readonly bases: Bases,
-    readonly reach: number,
-  ) {
-    super(engine, [bases.address, bases.index]);
-    this.group = bases.group;
-    this.count = bases.count;
+  constructor(engine: Engine, source: BaseSource) {
+    super(engine);
+    const { group, count } = source;
+    this.group = group;
+    this.count = count;
+    this.reach = reachOf(source);
+    const size = count * kernelFunction(engine.kernel, `${group}_baseSize`)();
+    this.bases = onFailure(this, () => ({ group, count, address: this.alloc(size), index: this.alloc(4 * count) }));
   }
 }
 
 class WasmScalars extends Blocks implements ScalarSet {
+  readonly address: number;
+
   constructor(
     engine: Engine,
-    readonly address: number,
     readonly length: number,
   ) {
-    super(engine, [address]);
+    super(engine);
+    this.address = this.alloc(length * FIELD_SIZE);
   }
 }
 
 class WasmConstraints extends Blocks implements ConstraintSet {
-  constructor(
-    engine: Engine,
-    readonly power: number,
-    readonly nVars: number,
-    readonly matrices: { readonly a: MatrixAddress; readonly b: MatrixAddress },
-  ) {
-    super(
-      engine,
-      [matrices.a, matrices.b].flatMap((m) => [m.offsets, m.wires, m.coefficients]),
-    );
+  readonly power: number;
+  readonly nVars: number;
+  readonly matrices: Matrices;
+
+  constructor(engine: Engine, { power, nVars, a, b }: ConstraintSource) {
+    super(engine);
+    this.power = power;
+    this.nVars = nVars;
+    const matrix = ({ offsets, wires }: MatrixSource): MatrixAddress => ({
+      offsets: this.alloc(4 * offsets.length),
+      // entries are taken two by two
+      wires: this.alloc(4 * (wires.length + 2)),
+      coefficients: this.alloc(engine.pairBytes * (Math.ceil(wires.length / 2) + 1)),
+    });
+    this.matrices = onFailure(this, () => ({ a: matrix(a), b: matrix(b) }));
+  }
+}
+
+/** Leaves nothing of `blocks` when `work` fails. */
+function onFailure<T>(blocks: Resident, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    blocks.free();
+    throw error;
   }
 }
 
@@ -136,20 +161,19 @@ export class WasmBackend implements Backend, RowProducts {
 
   async putBases(source: BaseSource, options: OperationOptions = {}): Promise<BaseSet> {
     const engine = this.#open();
-    const { heap, kernel } = engine;
     const { group, count: n } = source;
-    const { b, beta } = this.#constants;
-    const baseSize = kernelFunction(kernel, `${group}_baseSize`)();
+    const set = new WasmBases(engine, source);
     const pointBytes = POINT_BYTES[group];
-    const bases = { group, address: heap.alloc(n * baseSize), index: heap.alloc(n * 4), count: n };
-    const set = new WasmBases(engine, bases, reachOf(source));
-    const buffer = heap.alloc(Math.min(WINDOW, n) * pointBytes);
-    try {
+    const baseSize = kernelFunction(engine.kernel, `${group}_baseSize`)();
+    const { b, beta } = this.#constants;
+    await this.#filled(set, Math.min(WINDOW, n) * pointBytes, async (buffer) => {
+      const { address, index } = set.bases;
       for (let from = 0; from < n; from += WINDOW) {
         const to = Math.min(n, from + WINDOW);
-        heap.view(buffer, (to - from) * pointBytes).set(await source.read(from, to));
-        const [out, index] = [bases.address + from * baseSize, bases.index + 4 * from];
-        const call: Call = [`${group}_loadBases`, out, index, buffer, to - from, from, beta[group], b[group]];
+        const points = await source.read(from, to);
+        engine.heap.view(buffer, points.length).set(points);
+        const [out, positions] = [address + from * baseSize, index + 4 * from];
+        const call: Call = [`${group}_loadBases`, out, positions, buffer, to - from, from, beta[group], b[group]];
         const loaded = await this.#call([call], options);
         if (loaded === to - from) continue;
         throw new FormatError("not a point of the curve with canonical coordinates, or infinity", {
@@ -157,71 +181,67 @@ export class WasmBackend implements Backend, RowProducts {
           where: `bases ${loaded < 0 ? from - 1 - loaded : `${from} to ${to - 1}`}`,
         });
       }
-      if (source.index !== undefined) new Uint32Array(heap.bytes.buffer, bases.index, n).set(source.index);
-      return set;
+      if (source.index !== undefined) new Uint32Array(engine.heap.bytes.buffer, index, n).set(source.index);
+    });
+    return set;
+  }
+
+  async putConstraints(source: ConstraintSource, options: OperationOptions = {}): Promise<ConstraintSet> {
+    const set = new WasmConstraints(this.#open(), source);
+    await this.#filled(set, WINDOW * FIELD_SIZE, async (buffer) => {
+      await this.#putMatrix(source.a, set.matrices.a, buffer, options);
+      await this.#putMatrix(source.b, set.matrices.b, buffer, options);
+    });
+    return set;
+  }
+
+  /** Fills a set by way of a buffer; nothing is left of either when that fails. */
+  async #filled(set: Resident, size: number, fill: (buffer: number) => Promise<void>): Promise<void> {
+    const space = new Workspace(this.#engine, this.#constants);
+    try {
+      await fill(space.alloc(size));
     } catch (error) {
       set.free();
       throw error;
     } finally {
-      if (!engine.isClosed) heap.free(buffer);
+      if (!this.#engine.isClosed) space.free();
     }
   }
 
-  async putConstraints(source: ConstraintSource, options: OperationOptions = {}): Promise<ConstraintSet> {
-    const { power, nVars } = source;
-    const engine = this.#open();
-    const a = await this.#putMatrix(source.a, options);
-    try {
-      const b = await this.#putMatrix(source.b, options);
-      return new WasmConstraints(engine, power, nVars, { a, b });
-    } catch (error) {
-      new Blocks(engine, Object.values(a)).free();
-      throw error;
-    }
-  }
-
-  async #putMatrix(source: MatrixSource, options: OperationOptions): Promise<MatrixAddress> {
+  async #putMatrix(
+    source: MatrixSource,
+    { offsets, wires, coefficients }: MatrixAddress,
+    buffer: number,
+    options: OperationOptions,
+  ): Promise<void> {
     const engine = this.#open();
     const { heap } = engine;
     const n = source.wires.length;
-    const offsets = heap.alloc(source.offsets.length * 4);
-    // entries are taken two by two
-    const wires = heap.alloc(4 * (n + 2));
-    const coefficients = heap.alloc(engine.pairBytes * (Math.ceil(n / 2) + 1));
-    const matrix = { offsets, wires, coefficients };
-    const buffer = heap.alloc(Math.max(1, Math.min(WINDOW, n)) * FIELD_SIZE);
-    try {
-      new Uint32Array(heap.bytes.buffer, offsets, source.offsets.length).set(source.offsets);
-      new Uint32Array(heap.bytes.buffer, wires, n).set(source.wires);
-      for (let from = 0; from < n; from += WINDOW) {
-        const to = Math.min(n, from + WINDOW);
-        heap.view(buffer, (to - from) * FIELD_SIZE).set(await source.coefficients(from, to));
-        const calls = Array.from({ length: to - from }, (_, i): Call => {
-          return ["qap_coefficient", coefficients, from + i, buffer + i * FIELD_SIZE, 1];
-        });
-        const [results] = await engine.run([{ calls }], options);
-        const bad = results!.indexOf(0);
-        if (bad < 0) continue;
-        throw new FormatError("coefficient is not canonical", {
-          code: "ZKEY_COEFFICIENT",
-          where: `entry ${from + bad}`,
-          expected: "a number below r",
-        });
-      }
-      return matrix;
-    } catch (error) {
-      new Blocks(engine, Object.values(matrix)).free();
-      throw error;
-    } finally {
-      if (!engine.isClosed) heap.free(buffer);
+    new Uint32Array(heap.bytes.buffer, offsets, source.offsets.length).set(source.offsets);
+    new Uint32Array(heap.bytes.buffer, wires, n).set(source.wires);
+    for (let from = 0; from < n; from += WINDOW) {
+      const to = Math.min(n, from + WINDOW);
+      const bytes = await source.coefficients(from, to);
+      heap.view(buffer, bytes.length).set(bytes);
+      const calls = Array.from({ length: to - from }, (_, i): Call => {
+        return ["qap_coefficient", coefficients, from + i, buffer + i * FIELD_SIZE, 1];
+      });
+      const [results] = await engine.run([{ calls }], options);
+      const bad = results!.indexOf(0);
+      if (bad < 0) continue;
+      throw new FormatError("coefficient is not canonical", {
+        code: "ZKEY_COEFFICIENT",
+        where: `entry ${from + bad}`,
+        expected: "a number below r",
+      });
     }
   }
 
   async putScalars(values: Uint8Array): Promise<ScalarSet> {
     const engine = this.#open();
-    const address = engine.heap.alloc(values.length);
-    engine.heap.view(address, values.length).set(values);
-    return new WasmScalars(engine, address, values.length / FIELD_SIZE);
+    const scalars = new WasmScalars(engine, values.length / FIELD_SIZE);
+    engine.heap.view(scalars.address, values.length).set(values);
+    return scalars;
   }
 
   async readScalars(scalars: ScalarSet): Promise<Uint8Array> {
@@ -275,7 +295,7 @@ export class WasmBackend implements Backend, RowProducts {
     const power = powerOf(length);
     const { twiddles, coset } = await this.#rootsOf(power);
     const space = new Workspace(engine, this.#constants);
-    const result = new WasmScalars(engine, engine.heap.alloc(length * FIELD_SIZE), length);
+    const result = new WasmScalars(engine, length);
     try {
       const poly = space.alloc(polynomialSize(engine, power));
       const factor = space.alloc(engine.fieldBytes);
@@ -317,7 +337,7 @@ export class WasmBackend implements Backend, RowProducts {
     const { power, matrices } = own(constraints, WasmConstraints);
     const length = 2 ** power;
     const roots = await this.#rootsOf(power);
-    const result = new WasmScalars(engine, engine.heap.alloc(length * FIELD_SIZE), length);
+    const result = new WasmScalars(engine, length);
     try {
       await this.#onRows(constraints, witness, signal, async (limbs, polynomials) => {
         const rounds = quotientTasks(engine, polynomials, matrices, roots, power, limbs, undefined, result.address);

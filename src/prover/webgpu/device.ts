@@ -41,6 +41,10 @@ export interface BufferRange {
 
 /** Long enough for the slowest piece of work on a software device. */
 const TIMEOUT = 120_000;
+/** Longest that opening takes. */
+const OPENING = 30_000;
+/** So many times as long may a compiler take. */
+const COMPILE = 10;
 /** Bytes written at a time. */
 const UPLOAD = 1 << 26;
 /** Distance of uniforms, see `minUniformBufferOffsetAlignment`. */
@@ -84,12 +88,11 @@ export class Device {
   #queue: Promise<unknown> = Promise.resolve();
   #uniforms: GPUBuffer | undefined;
   #staging: GPUBuffer | undefined;
-  /** Of whoever's turn it is. */
-  #signal: AbortSignal | undefined;
   #memory = 0;
   #gone: ProverError | undefined;
-  #goneSignal: Promise<never>;
-  #lose!: (reason: ProverError) => void;
+  /** Rejects whatever waits for the device, and whatever an abort of the turn ends. */
+  readonly #waiting = new Set<(reason: unknown) => void>();
+  readonly #abortable = new Set<(reason: unknown) => void>();
 
   private constructor(adapter: GPUAdapter, device: GPUDevice, options: DeviceOptions) {
     this.#device = device;
@@ -101,18 +104,11 @@ export class Device {
       invocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
       workgroups: limits.maxComputeWorkgroupsPerDimension,
     };
-    const { vendor, architecture, device: name, description } = adapter.info;
-    this.description = [...new Set([vendor, architecture, name, description])].filter((text) => text !== "").join(" ");
-    const { isFallbackAdapter } = adapter.info as { readonly isFallbackAdapter?: boolean };
+    // browsers had no `info` at first
+    const { vendor, architecture, device: name, description, isFallbackAdapter } = (adapter.info ?? {}) as AdapterInfo;
+    this.description = [...new Set([vendor, architecture, name, description])].filter(Boolean).join(" ") || "a GPU";
     this.isSoftware =
       isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|basic render/i.test(this.description);
-    this.#goneSignal = new Promise((_, reject) => {
-      this.#lose = (reason) => {
-        this.#gone ??= reason;
-        reject(this.#gone);
-      };
-    });
-    this.#goneSignal.catch(() => {});
     void device.lost.then(({ reason, message }) => {
       this.#lose(deviceError("DEVICE_LOST", "the GPU was lost", message || reason));
     });
@@ -122,9 +118,10 @@ export class Device {
   static async open(options: DeviceOptions = {}): Promise<Device> {
     const gpu = options.gpu ?? ((await loadGpu()) as GPU);
     const { powerPreference = "high-performance" } = options;
+    const timeout = Math.min(OPENING, options.timeout ?? OPENING);
     let adapter: GPUAdapter | null;
     try {
-      adapter = await gpu.requestAdapter({ powerPreference });
+      adapter = await within(gpu.requestAdapter({ powerPreference }), timeout);
     } catch (cause) {
       throw unavailable("the host's WebGPU fails", cause);
     }
@@ -140,7 +137,8 @@ export class Device {
       maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
     };
     try {
-      return new Device(adapter, await adapter.requestDevice({ requiredLimits }), options);
+      const device = await within(adapter.requestDevice({ requiredLimits }), timeout, (late) => late.destroy());
+      return new Device(adapter, device, options);
     } catch (cause) {
       throw unavailable("the adapter gives no device", cause);
     }
@@ -168,15 +166,29 @@ export class Device {
    * @throws ProverError `DEVICE_OUT_OF_MEMORY`, `DEVICE_FAILED`, `DEVICE_LOST`, `BACKEND_CLOSED`; what `work` throws.
    */
   exclusive<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const turn = this.#queue.then(async () => {
-      signal?.throwIfAborted();
-      this.assertThere();
-      this.#signal = signal;
+    const before = this.#queue;
+    const turn = (async () => {
+      await unlessAborted(before, signal);
+      return this.#turn(work, signal);
+    })();
+    this.#queue = Promise.allSettled([before, turn]);
+    return turn;
+  }
+
+  async #turn<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    this.assertThere();
+    const onAbort = () => {
+      for (const reject of [...this.#abortable]) reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort);
+    try {
       for (const kind of ["internal", "out-of-memory", "validation"] as const) this.#device.pushErrorScope(kind);
-      const result = await work().then(
+      // work that a lost device leaves hanging is nobody's business any more
+      const result = await this.#orGone(work()).then(
         (value) => ({ value }),
         (error: unknown) => ({ error }),
       );
+      this.assertThere();
       const scopes = Array.from({ length: 3 }, () => this.#device.popErrorScope());
       // a device that is gone has said so already
       const [validation, memory, internal] = await this.#wait(Promise.all(scopes)).catch(() => {
@@ -189,9 +201,9 @@ export class Device {
       if (fault) throw deviceError("DEVICE_FAILED", "the GPU refused its work", fault.message, fault);
       if ("error" in result) throw result.error;
       return result.value;
-    });
-    this.#queue = turn.catch(() => {});
-    return turn;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
   }
 
   /** A buffer of `size` bytes, zero at first. @throws ProverError `BUFFER_TOO_LARGE`. */
@@ -240,7 +252,7 @@ export class Device {
       this.#kernels.set(code, kernel);
       kernel.catch(() => this.#kernels.delete(code));
     }
-    return unlessAborted(kernel, this.#signal);
+    return this.#rejectedBy(this.#abortable, kernel);
   }
 
   async #compile(label: string, code: string): Promise<Kernel> {
@@ -248,11 +260,15 @@ export class Device {
     const module = this.#device.createShaderModule({ code, label });
     try {
       const compute = { module, entryPoint: "main" };
-      const pipeline = await this.#wait(this.#device.createComputePipelineAsync({ layout: "auto", compute, label }));
+      const pipeline = await this.#wait(
+        this.#device.createComputePipelineAsync({ layout: "auto", compute, label }),
+        COMPILE * this.#timeout,
+      );
       return { label, pipeline };
     } catch (cause) {
       this.assertThere();
-      const { messages } = await module.getCompilationInfo();
+      const { messages } = await this.#wait(module.getCompilationInfo()).catch(() => ({ messages: [] }));
+      this.assertThere();
       const said = messages.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join("; ");
       const got = said || (cause instanceof Error ? cause.message : String(cause));
       throw deviceError("DEVICE_FAILED", `the GPU's compiler refuses the kernel ${label}`, got, cause);
@@ -320,23 +336,58 @@ export class Device {
     this.#device.destroy();
   }
 
-  /** Waits for the device, but not for one that is lost or answers nothing. */
-  async #wait<T>(promise: Promise<T>): Promise<T> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const error = deviceError("DEVICE_LOST", "the GPU does not answer", `nothing for ${this.#timeout} ms`);
-        this.#lose(error);
-        this.#device.destroy();
-        reject(error);
-      }, this.#timeout);
+  #lose(reason: ProverError): void {
+    this.#gone ??= reason;
+    for (const reject of [...this.#waiting]) reject(this.#gone);
+  }
+
+  /** A promise that one of the set may reject before it settles. */
+  #rejectedBy<T>(rejecting: Set<(reason: unknown) => void>, promise: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      rejecting.add(reject);
+      promise.then(resolve, reject).finally(() => rejecting.delete(reject));
     });
+  }
+
+  #orGone<T>(promise: Promise<T>): Promise<T> {
+    return this.#gone === undefined ? this.#rejectedBy(this.#waiting, promise) : Promise.reject(this.#gone);
+  }
+
+  /** Waits for the device, but not for one that is lost or answers nothing. */
+  async #wait<T>(promise: Promise<T>, timeout = this.#timeout): Promise<T> {
     promise.catch(() => {});
+    const timer = setTimeout(() => {
+      this.#lose(deviceError("DEVICE_LOST", "the GPU does not answer", `nothing for ${timeout} ms`));
+      this.#device.destroy();
+    }, timeout);
     try {
-      return await Promise.race([promise, this.#goneSignal, late]);
+      return await this.#orGone(promise);
     } finally {
       clearTimeout(timer);
     }
+  }
+}
+
+/** What `adapter.info` may say. */
+type AdapterInfo = Partial<GPUAdapterInfo> & { readonly isFallbackAdapter?: boolean };
+
+/** Waits for a host that may answer nothing. @param late gets what comes too late. */
+async function within<T>(promise: Promise<T>, timeout: number, late?: (value: T) => void): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isLate = false;
+  promise.then((value) => isLate && late?.(value)).catch(() => {});
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => {
+          isLate = true;
+          reject(new Error(`no answer for ${timeout} ms`));
+        }, timeout);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -174,30 +174,33 @@ export class Msm {
    * @throws ProverError `DEVICE_WRONG_RESULT` if what the device says is no point of the curve's group; others of the device.
    */
   async sum(set: DeviceBases, scalars: GPUBuffer, n: number, signal?: AbortSignal): Promise<G1Affine | G2Affine> {
+    const kernels = await this.#kernels(set.group);
     if (!this.#sets.has(set)) throw new TypeError("bases that were freed, or of another device");
     if (n < set.reach) throw new RangeError(`${set.reach} scalars are needed, there are ${n}`);
     const { group, plan, slices } = set;
     if (slices.length === 0) return horner(group, [], plan.bits);
-    const kernels = await this.#kernels(group);
-    const window = 2 * pointSize(group);
-    const buffers = this.#buffersFor(plan, slices.length * plan.windows * window);
+    // of each window a node: the weighted sum and the plain one
+    const node = 2 * pointSize(group);
+    const size = plan.windows * node;
+    // results of so many slices are read at once
+    const most = Math.max(1, Math.min(slices.length, Math.floor(this.#device.limits.buffer / size)));
+    const buffers = this.#buffersFor(plan, most * size);
     const work = new Work(this.#device, this.pace, signal);
+    const sums: Projective<Fq2>[][] = [];
     for (const [i, slice] of slices.entries()) {
       await this.#sort(work, kernels, buffers, plan, slice, scalars);
       await this.#sumBuckets(work, kernels, buffers, group, plan, slice);
-      await this.#weigh(work, kernels, buffers, group, plan, i);
+      await this.#weigh(work, kernels, buffers, group, plan, i % most);
+      if ((i + 1) % most !== 0 && i + 1 < slices.length) continue;
+      work.submit();
+      signal?.throwIfAborted();
+      const bytes = await this.#device.read(buffers.results, 0, ((i % most) + 1) * size);
+      signal?.throwIfAborted();
+      for (let at = 0; at < bytes.length; at += size) {
+        const windows = Array.from({ length: plan.windows }, (_, w) => at + w * node);
+        sums.push(windows.map((offset) => readPoint(group, this.#tuning, bytes, offset)));
+      }
     }
-    work.submit();
-    signal?.throwIfAborted();
-    const size = slices.length * plan.windows * window;
-    const bytes = await this.#device.read(buffers.results, 0, size);
-    signal?.throwIfAborted();
-    // a node is the weighted sum and the plain one
-    const sums = slices.map((_, i) =>
-      Array.from({ length: plan.windows }, (_, w) =>
-        readPoint(group, this.#tuning, bytes, (i * plan.windows + w) * window),
-      ),
-    );
     return horner(group, sums, plan.bits);
   }
 

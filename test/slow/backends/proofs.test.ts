@@ -3,7 +3,7 @@
  * devices that fail, which must never make a proof wrong, late or lost.
  */
 
-import type { Backend, BackendName, ProofResult, ProvingKey } from "chunkproof/prover";
+import type { Backend, BackendName, Progress, ProofResult, ProvingKey } from "chunkproof/prover";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { prover, verifier } from "../../support/built.js";
 import { closeSnarkjs, snarkjs } from "../../support/circuits.js";
@@ -163,6 +163,17 @@ describe.skipIf(skip)("a GPU that", () => {
     }
   });
 
+  test("is not to blame for what progress throws", async () => {
+    const reason = new Error("enough");
+    for (const last of [3, 5]) {
+      const onProgress = ({ stage, done }: Progress) => {
+        if (stage === "prove" && done === last) throw reason;
+      };
+      await expect(prove(key, circuit.witnesses[2]!, { backend: gpu, onProgress })).rejects.toBe(reason);
+    }
+    expect((await prove(key, circuit.witnesses[2]!, { backend: gpu })).backend).toEqual({ split: SPLIT.webgpu });
+  });
+
   test("takes one window's sum for another", async () => {
     faults.onRead = (bytes) => {
       // points of the curve, all of them: only the proof's check can tell
@@ -196,6 +207,11 @@ describe.skipIf(skip)("a GPU that", () => {
     await expectFallback(backend, "DEVICE_FAILED");
   });
 
+  test("refuses a kernel and never says why", async () => {
+    const faults = { sullen: true, onKernel: (code: string) => code.replace("fn main", "fn other") };
+    await expectFallback(await broken(faults, { timeout: 1000 }), "DEVICE_LOST");
+  });
+
   test("answers nothing", async () => {
     const backend = await broken({ silent: true }, { timeout: 1000 });
     const began = performance.now();
@@ -211,8 +227,8 @@ describe.skipIf(skip)("a GPU that", () => {
   });
 
   test("is not there", async () => {
-    for (const missing of ["adapter", "device"] as const) {
-      await expect(broken({ missing })).rejects.toMatchObject({ code: "WEBGPU_UNAVAILABLE" });
+    for (const missing of ["adapter", "device", "answer"] as const) {
+      await expect(broken({ missing }, { timeout: 500 })).rejects.toMatchObject({ code: "WEBGPU_UNAVAILABLE" });
     }
   });
 

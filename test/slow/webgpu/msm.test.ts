@@ -31,6 +31,18 @@ describe.skipIf(skip)("sums on a GPU", () => {
     expect(await sumOnDevice(device, msm, sourceOf("g1", bytes), ones)).toEqual(expectedSum("g1", logs, ones));
   });
 
+  test("results of many slices do not fit a buffer", async () => {
+    const small = await Device.open({ maxBufferSize: 2 ** 15 });
+    try {
+      const msm = new Msm(small, resolveTuning({ unroll: false, spell: "none", windowBits: 4, slice: 1, run: 4 }));
+      const { bytes, logs } = progression("g1", 9, 3n, 5n);
+      const scalars = randomScalars(9);
+      expect(await sumOnDevice(small, msm, sourceOf("g1", bytes), scalars)).toEqual(expectedSum("g1", logs, scalars));
+    } finally {
+      small.close();
+    }
+  });
+
   describe("resources", () => {
     const { bytes, logs } = progression("g1", 64, 1n, 1n);
     const source = sourceOf("g1", bytes);

@@ -1,7 +1,7 @@
 /**
  * WGSL for the scalars of a sum: GLV halves (Gallant, Lambert, Vanstone 2001) and their signed digits.
  *
- * k ≡ k1 + λ·k2 (mod r) with |k1|, |k2| < 2^126. A digit of c bits lies in [-2^(c-1), 2^(c-1) - 1]; ceil(128 / c) of them make a
+ * k ≡ k1 + λ·k2 (mod r) with |k1|, |k2| < 2^127 (up to 1.02·2^126 are known). A digit of c bits lies in [-2^(c-1), 2^(c-1) - 1]; ceil(128 / c) of them make a
  * half. Word `w·n + i` of `digits` holds those of window w of scalar i: of k1 in its low 16 bits, of k2 in its high ones.
  *
  * WGSL has no 64-bit products: words are multiplied in pieces of 16 bits.
@@ -123,7 +123,7 @@ return vec2u(d - borrow, u32(x < y) | u32(d < borrow));
 /** An integer by its absolute value. */
 struct Half { words: vec4u, negative: bool }
 struct Halves { first: Half, second: Half }
-/** For |k| < 2^126, given modulo 2^160. */
+/** For |k| < 2^127, given modulo 2^160. */
 fn half(k: vec4u, sign: u32) -> Half {
 if ((sign >> 31u) == 0u) { return Half(k, false); }
 let a = sbb(0u, k.x, 0u); let b = sbb(0u, k.y, a.y); let c = sbb(0u, k.z, b.y); let d = sbb(0u, k.w, c.y);

@@ -41,7 +41,8 @@ export const scanKernel = (workgroup: number): string =>
     parameters: ["n"],
     source: "var<workgroup> shared_sums: array<u32, WORKGROUP>;",
     body: `let lower = (tile * WORKGROUP + lid) * ${PER_INVOCATION}u;
-let upper = min(lower + ${PER_INVOCATION}u, n);
+// none of a tile behind the last of this dispatch
+let upper = select(lower, min(lower + ${PER_INVOCATION}u, n), tile < end);
 var own = 0u;
 for (var i = lower; i < upper; i++) { own += values[i]; }
 shared_sums[lid] = own;
