@@ -115,6 +115,7 @@ export interface OperationOptions {
  */
 export interface Backend {
   readonly name: BackendName;
+  /** Never throws, not even when the backend is closed or its device lost. */
   info(): BackendInfo;
   /** @throws also what `source.read` throws; nothing is left of it then. */
   putBases(source: BaseSource, options?: OperationOptions): Promise<BaseSet>;

@@ -332,6 +332,7 @@ export function describeBackend(title: string, name: BackendName, skip: boolean,
         await other.close();
       }
       await expect(other.putScalars(bytesOf([1n]))).rejects.toMatchObject({ code: "BACKEND_CLOSED" });
+      expect(other.info().backend).toBe(name);
     });
   });
 }

@@ -10,6 +10,8 @@ import { loadGpu } from "#platform";
 export interface Faults {
   /** Called before each submission; counts from 1. */
   onSubmit?(count: number, device: GPUDevice): void;
+  /** Called before each dispatch, between two passes: what it encodes happens to the buffers of these labels then. */
+  onDispatch?(kernel: string, encoder: GPUCommandEncoder, buffers: ReadonlyMap<string, GPUBuffer>): void;
   /** Changes what is read back; counts from 1. */
   onRead?(bytes: Uint8Array, count: number): void;
   /** Changes kernels. */
@@ -35,11 +37,49 @@ export function faultyGpu(faults: Faults): object {
       faults.onSubmit?.(++submissions, device);
       return submit(commands);
     };
+    const buffers = new Map<string, GPUBuffer>();
+    const createCommandEncoder = device.createCommandEncoder.bind(device);
+    device.createCommandEncoder = (descriptor) => {
+      const encoder = createCommandEncoder(descriptor);
+      const begin = encoder.beginComputePass.bind(encoder);
+      encoder.beginComputePass = () => {
+        let pass = begin();
+        let [kernel, again] = ["", () => {}];
+        const faulty: Partial<GPUComputePassEncoder> = {
+          setPipeline: (pipeline) => {
+            kernel = pipeline.label;
+            again = () => pass.setPipeline(pipeline);
+            again();
+          },
+          setBindGroup: (index: number, group: GPUBindGroup | null | undefined) => {
+            const pipeline = again;
+            again = () => {
+              pipeline();
+              pass.setBindGroup(index, group!);
+            };
+            pass.setBindGroup(index, group!);
+          },
+          dispatchWorkgroups: (x, y) => {
+            if (faults.onDispatch !== undefined) {
+              pass.end();
+              faults.onDispatch(kernel, encoder, buffers);
+              pass = begin();
+              again();
+            }
+            pass.dispatchWorkgroups(x, y);
+          },
+          end: () => pass.end(),
+        };
+        return faulty as GPUComputePassEncoder;
+      };
+      return encoder;
+    };
     const createBuffer = device.createBuffer.bind(device);
     device.createBuffer = (descriptor) => {
       if (faults.outOfMemory) outOfMemory = true;
       faults.outOfMemory = false;
       const buffer = createBuffer(descriptor);
+      buffers.set(descriptor.label ?? "", buffer);
       if (faults.silent) buffer.mapAsync = () => new Promise(() => {});
       const getMappedRange = buffer.getMappedRange.bind(buffer);
       buffer.getMappedRange = (...range) => {

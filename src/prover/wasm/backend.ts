@@ -137,12 +137,12 @@ export class WasmBackend implements Backend, RowProducts {
   }
 
   info(): BackendInfo {
-    const { arithmetic, threads, threaded, heap } = this.#open();
+    const { arithmetic, threads, threaded, isClosed } = this.#engine;
     return {
       backend: "wasm",
       device: `${threads} ${threads === 1 ? "thread" : "threads"}`,
       native: ["msm", "ntt", "quotient"],
-      memory: heap.size,
+      memory: isClosed ? 0 : this.#engine.heap.size,
       details: { arithmetic, threads, sharedMemory: threaded },
     };
   }

@@ -163,6 +163,18 @@ describe.skipIf(skip)("a GPU that", () => {
     }
   });
 
+  test.each(["msm-g1-fold", "msm-g2-fold"])("loses buckets before %s", async (kernel) => {
+    let lost = 0;
+    faults.onDispatch = (next, encoder, buffers) => {
+      if (next !== kernel) return;
+      // infinity is a point like any other
+      encoder.clearBuffer(buffers.get("msm-buckets")!, 0, 4096);
+      lost++;
+    };
+    await expectFallback(gpu, "DEVICE_WRONG_RESULT");
+    expect(lost).toBeGreaterThan(0);
+  });
+
   test("is not to blame for what progress throws", async () => {
     const reason = new Error("enough");
     for (const last of [3, 5]) {

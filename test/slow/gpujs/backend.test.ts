@@ -347,7 +347,7 @@ describe("the end", () => {
       await Promise.all([own.close(), own.close()]);
       await closed;
       expect(its.closed).toBe(1);
-      expect(() => own.info()).toThrow(expect.objectContaining({ code: "BACKEND_CLOSED" }));
+      expect(own.info().backend).toBe("gpujs");
       await expect(own.putScalars(bytesOf([1n]))).rejects.toMatchObject({ code: "BACKEND_CLOSED" });
       await expect(own.ntt(values, "forward")).rejects.toMatchObject({ code: "BACKEND_CLOSED" });
       expect(started).toBeGreaterThan(0);
