@@ -3,7 +3,7 @@
  * devices that fail, which must never make a proof wrong, late or lost.
  */
 
-import type { Backend, BackendName, Progress, ProofResult, ProvingKey } from "chunkproof/prover";
+import type { Backend, BackendChoice, BackendName, Progress, ProofResult, ProvingKey } from "chunkproof/prover";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { prover, verifier } from "../../support/built.js";
 import { closeSnarkjs, snarkjs } from "../../support/circuits.js";
@@ -23,6 +23,10 @@ const SPLIT: Record<BackendName, object> = {
 
 let circuit: Specimen;
 let key: ProvingKey;
+/** For all tests that it survives: its kernels take long to compile. By name it is opened in test/slow/backends/browser.test.ts. */
+let gpu: Backend;
+/** Of {@link gpu}, for as long as a test lasts. */
+const faults: Faults = {};
 
 async function expectValid({ proof, publicSignals }: ProofResult, { vk }: Specimen = circuit): Promise<void> {
   expect(verifier.verify(vk, publicSignals, proof)).toBe(true);
@@ -32,12 +36,12 @@ async function expectValid({ proof, publicSignals }: ProofResult, { vk }: Specim
 beforeAll(async () => {
   circuit = await specimen("hash");
   key = await loadProvingKey(circuit.zkey);
-  // holds the device, whose kernels take long to compile, for all keys after it
-  if (!skip) await prove(key, circuit.witnesses[0]!, { backend: "webgpu" });
+  if (!skip) gpu = await openBackend("webgpu", { gpu: faultyGpu(faults) });
 });
 
 afterAll(async () => {
   await key?.close();
+  await gpu?.close();
   await closeSnarkjs();
 });
 
@@ -45,13 +49,18 @@ describe.each([
   ["wasm", false],
   ["gpujs", false],
   ["webgpu", skip],
-] as const)("proofs by %s", (backend, without) => {
-  test.skipIf(without).each(["one", "mixed", "constant", "hash"] as const)("of the circuit %s", async (name) => {
-    const other = await specimen(name);
+] as const)("proofs by %s", (name, without) => {
+  let backend: BackendChoice;
+  beforeAll(() => {
+    backend = name === "webgpu" ? gpu : name;
+  });
+
+  test.skipIf(without).each(["one", "mixed", "constant", "hash"] as const)("of the circuit %s", async (of) => {
+    const other = await specimen(of);
     await using own = await loadProvingKey(other.zkey);
     for (const witness of other.witnesses) {
       const result = await prove(own, witness, { backend });
-      expect(result.backend).toEqual({ split: SPLIT[backend] });
+      expect(result.backend).toEqual({ split: SPLIT[name] });
       await expectValid(result, other);
     }
   });
@@ -69,7 +78,7 @@ describe.each([
       await expect(prove(key, wtns, { backend })).rejects.toMatchObject({ code: "WITNESS_UNSATISFIED" });
       const unchecked = prove(key, wtns, { backend, selfCheck: false });
       // a device's proof is checked in any case
-      if (backend === "wasm") await expect(unchecked).resolves.toHaveProperty("proof");
+      if (name === "wasm") await expect(unchecked).resolves.toHaveProperty("proof");
       else await expect(unchecked).rejects.toMatchObject({ code: "WITNESS_UNSATISFIED" });
       await expectValid(await prove(key, circuit.witnesses[2]!, { backend, selfCheck: false }));
     },
@@ -106,20 +115,12 @@ test("no such backend", async () => {
 });
 
 describe.skipIf(skip)("a GPU that", () => {
-  /** Of {@link gpu}, for as long as a test lasts. */
-  const faults: Faults = {};
-  let gpu: Backend;
   let opened: Backend | undefined;
-  beforeAll(async () => {
-    gpu = await openBackend("webgpu", { gpu: faultyGpu(faults) });
-  });
   afterEach(async () => {
     for (const name of Object.keys(faults)) delete faults[name as keyof Faults];
     await opened?.close();
     opened = undefined;
   });
-  afterAll(() => gpu?.close());
-
   /** A device of its own, for faults that it does not survive. */
   const broken = async (own: Faults, options: object = {}) => {
     opened = await openBackend("webgpu", { gpu: faultyGpu(own), ...options });

@@ -24,8 +24,6 @@ describe.skipIf(skip)("sums on a GPU", () => {
   test.each([
     { limbBits: 12, workgroup: 32, windowBits: 5, run: 4 },
     { limbBits: 14, workgroup: 128, windowBits: 11, run: 7, spell: "all" },
-    { limbBits: 15, workgroup: 256, windowBits: 13, run: 64 },
-    { unroll: true, windowBits: 4, run: 1024, spell: "run" },
   ] as Partial<Tuning>[])("tuned to %o", async (tuning) => {
     const { bytes, logs } = progression("g1", 333, 1n, 1n);
     const scalars = randomScalars(333);

@@ -42,7 +42,6 @@ describe.skipIf(skip)("on a device", () => {
 
   // passes cut in different places, and products made in different ways
   test.each<[Partial<Tuning>, number[]]>([
-    [{}, [9, 11]],
     [{ layers: 1, limbBits: 14, unroll: false }, [1, 2, 5]],
     [{ layers: 2, limbBits: 12, workgroup: 32 }, [2, 3, 8]],
     [{ layers: 6, limbBits: 15, unroll: false, workgroup: 256 }, [4, 9]],
