@@ -7,6 +7,7 @@
 import { ProverError } from "../errors.js";
 import { BACKENDS, type Backend, type BackendName } from "./backend.js";
 import type { EngineOptions } from "./wasm/engine.js";
+import type { Tuning } from "./webgpu/tuning.js";
 
 /** What `prove` can be told to compute on: a name, a choice by measurement, or a backend that was opened before. */
 export type BackendChoice = "auto" | BackendName | Backend;
@@ -27,25 +28,8 @@ export interface BackendOptions extends EngineOptions {
   readonly mode?: "auto" | "webgl2" | "webasm" | "webgpu" | "cpu" | undefined;
 }
 
-/** Tuning of WebGPU's kernels; see docs/gpu.md. */
-export interface BackendTuning {
-  /** Bits of a limb: 12 to 15. */
-  readonly limbBits?: 12 | 13 | 14 | 15;
-  /** Whether products are spelled out, which is faster to run and slower to compile. */
-  readonly unroll?: boolean;
-  /** Which additions of points are spelled out: none, those that take most of the time in G1, or all. */
-  readonly spell?: "none" | "run" | "all";
-  /** Invocations of a workgroup: a power of two, 32 to 256. */
-  readonly workgroup?: number;
-  /** Bits of a digit of a sum: 4 to 16, or 0 for a choice by size. */
-  readonly windowBits?: number;
-  /** Points that an invocation adds up in a row: 4 to 1024, or 0 for a choice by number. */
-  readonly run?: number;
-  /** Layers of a transform that are done in workgroup memory at a time: 1 to 12, or 0 for as many as fit. */
-  readonly layers?: number;
-  /** Bases that are treated at once. */
-  readonly slice?: number;
-}
+/** Tuning of WebGPU's kernels; what is not named has its default. See docs/gpu.md. */
+export type BackendTuning = Partial<Tuning>;
 
 /**
  * Opens a backend. Close it when it is no longer needed.

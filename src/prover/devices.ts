@@ -64,12 +64,13 @@ export class DeviceKey {
   /** The scalars of the H bases. */
   async quotient(witness: ScalarSet, options: OperationOptions): Promise<ScalarSet> {
     const own = this.#own(options);
-    this.#constraints ??= this.backend.putConstraints(constraintSource(this.key), own);
-    const constraints = this.#constraints;
-    constraints.catch(() => {
-      this.#constraints = undefined;
-    });
-    const set = await constraints;
+    if (this.#constraints === undefined) {
+      this.#constraints = this.backend.putConstraints(constraintSource(this.key), own);
+      this.#constraints.catch(() => {
+        this.#constraints = undefined;
+      });
+    }
+    const set = await this.#constraints;
     this.#ended.signal.throwIfAborted();
     return this.backend.quotient(set, witness, own);
   }

@@ -298,11 +298,7 @@ export class WasmBackend implements Backend, RowProducts {
     const result = new WasmScalars(engine, length);
     try {
       const poly = space.alloc(polynomialSize(engine, power));
-      const factor = space.alloc(engine.fieldBytes);
-      const raw = space.alloc(FIELD_SIZE);
-      const n = BigInt(length);
-      engine.heap.view(raw, FIELD_SIZE).set(bigintToBytesLE(transform === "inverse" ? invMod(n, FR_MODULUS) : 1n, 32));
-      engine.kernel.fr_fromBytes!(factor, raw);
+      const factor = this.#integer(space, transform === "inverse" ? invMod(BigInt(length), FR_MODULUS) : 1n);
       const chunks = Array.from({ length: Math.ceil(length / CHUNK) }, (_, i) => i * CHUNK);
       const end = (from: number) => Math.min(length, from + CHUNK);
       const load = chunks.map((from) => ({ calls: [["ntt_load", poly, address, from, end(from)] as Call] }));
@@ -360,9 +356,7 @@ export class WasmBackend implements Backend, RowProducts {
     const size = 2 ** power * FIELD_SIZE;
     return this.#onRows(constraints, witness, signal, async (limbs, polynomials, space) => {
       await engine.run(rowTasks(engine, polynomials, matrices, limbs, power), { signal });
-      const [factor, raw, out] = [space.alloc(engine.fieldBytes), space.alloc(FIELD_SIZE), space.alloc(size)];
-      engine.heap.view(raw, FIELD_SIZE).set(bigintToBytesLE(1n, FIELD_SIZE));
-      engine.kernel.fr_fromBytes!(factor, raw);
+      const [factor, out] = [this.#integer(space, 1n), space.alloc(size)];
       const read = async (poly: number) => {
         await this.#call([["ntt_store", out, poly, power, factor, 0, 0, 0, 2 ** power]], { signal });
         return engine.heap.view(out, size).slice();
@@ -370,6 +364,15 @@ export class WasmBackend implements Backend, RowProducts {
       const a = await read(polynomials[0]);
       return { a, b: await read(polynomials[1]) };
     });
+  }
+
+  /** Address of a number as an element that is not in Montgomery form. */
+  #integer(space: Workspace, value: bigint): number {
+    const { heap, kernel, fieldBytes } = this.#engine;
+    const [element, bytes] = [space.alloc(fieldBytes), space.alloc(FIELD_SIZE)];
+    heap.view(bytes, FIELD_SIZE).set(bigintToBytesLE(value, FIELD_SIZE));
+    kernel.fr_fromBytes!(element, bytes);
+    return element;
   }
 
   /** Gives `work` the witness as elements and room for three polynomials. @throws ProverError `WITNESS_NOT_CANONICAL`. */

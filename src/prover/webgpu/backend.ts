@@ -18,7 +18,7 @@ import type {
   Transform,
 } from "../backend.js";
 import type { BackendOptions } from "../backends.js";
-import { assertReach, assertWitness, own, powerOf, reachOf } from "../resident.js";
+import { assertReach, assertWitness, own, powerOf } from "../resident.js";
 import { Device } from "./device.js";
 import { type DeviceBases, Msm } from "./msm.js";
 import { Ntt } from "./ntt.js";
@@ -35,14 +35,6 @@ class OnDevice<T extends { free(): void }> implements Resident {
 }
 
 class WebGpuBases extends OnDevice<DeviceBases> implements BaseSet {
-  /** @param reach one more than the largest position of a scalar. */
-  constructor(
-    value: DeviceBases,
-    readonly reach: number,
-  ) {
-    super(value);
-  }
-
   get group() {
     return this.value.group;
   }
@@ -111,7 +103,7 @@ export class WebGpuBackend implements Backend {
   }
 
   putBases(source: BaseSource, { signal }: OperationOptions = {}): Promise<BaseSet> {
-    return this.#make(signal, async () => new WebGpuBases(await this.#msm.putBases(source, signal), reachOf(source)));
+    return this.#make(signal, async () => new WebGpuBases(await this.#msm.putBases(source, signal)));
   }
 
   putConstraints(source: ConstraintSource, { signal }: OperationOptions = {}): Promise<ConstraintSet> {
@@ -140,9 +132,9 @@ export class WebGpuBackend implements Backend {
   msm(bases: BaseSet & { readonly group: "g2" }, scalars: ScalarSet, options?: OperationOptions): Promise<G2Affine>;
   msm(bases: BaseSet, scalars: ScalarSet, options?: OperationOptions): Promise<G1Affine | G2Affine>;
   async msm(bases: BaseSet, scalars: ScalarSet, { signal }: OperationOptions = {}): Promise<G1Affine | G2Affine> {
-    const { value, reach } = own(bases, WebGpuBases);
+    const { value } = own(bases, WebGpuBases);
     const { buffer, length } = own(scalars, WebGpuScalars);
-    assertReach(reach, length);
+    assertReach(value.reach, length);
     return this.#device.exclusive(() => this.#msm.sum(value, buffer, length, signal), signal);
   }
 

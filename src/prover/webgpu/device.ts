@@ -58,16 +58,6 @@ function deviceError(code: string, message: string, got?: string, cause?: unknow
   return new ProverError(message, { code, where: "webgpu", ...(got === undefined ? {} : { got }), cause });
 }
 
-/** Whether this error is about the device and not about what it was given. */
-export function isDeviceError(error: unknown): error is ProverError {
-  return (
-    error instanceof ProverError &&
-    ["DEVICE_LOST", "DEVICE_OUT_OF_MEMORY", "BUFFER_TOO_LARGE", "DEVICE_FAILED", "DEVICE_WRONG_RESULT"].includes(
-      error.code,
-    )
-  );
-}
-
 /** A pipeline of one kernel. */
 export interface Kernel {
   readonly label: string;
@@ -147,11 +137,6 @@ export class Device {
   /** Bytes of all buffers. */
   get memory(): number {
     return this.#memory;
-  }
-
-  /** Whether it is lost or closed. */
-  get isGone(): boolean {
-    return this.#gone !== undefined;
   }
 
   /** @throws ProverError `DEVICE_LOST`, `BACKEND_CLOSED`. */

@@ -17,15 +17,14 @@ import {
   encodeG2,
   FQ_MODULUS,
   type Fq2,
-  G1_SIZE,
   type G1Affine,
-  G2_SIZE,
   type G2Affine,
   readBigintLE,
 } from "../../formats/bn254.js";
 import type { BaseSource } from "../backend.js";
+import { reachOf } from "../resident.js";
 import { invMod } from "../wasm/constants.js";
-import type { Group } from "../wasm/field.js";
+import { type Group, POINT_BYTES } from "../wasm/field.js";
 import type { Device, Kernel } from "./device.js";
 import { FOLD_BLOCK, FULL, JOIN_FAN, MIXED, type MsmPlan, planMsm, runCount, type WorkSizes } from "./msm-plan.js";
 import { type Job, Pace, Work } from "./pace.js";
@@ -85,6 +84,8 @@ type Buffers = Readonly<Record<keyof WorkSizes | "results", GPUBuffer>> & { read
 export class Msm {
   readonly #device: Device;
   readonly #tuning: Tuning;
+  /** 1/R mod q: out of the device's Montgomery form. */
+  readonly #inverse: bigint;
   /** How much the device is handed at a time. */
   readonly pace = new Pace();
   /** Work buffers by name, as large as any set of bases needs; shared by all sets, for sums run one after the other. */
@@ -95,6 +96,7 @@ export class Msm {
   constructor(device: Device, tuning: Tuning) {
     this.#device = device;
     this.#tuning = tuning;
+    this.#inverse = invMod(coordinateField({ bits: tuning.limbBits }).r % FQ_MODULUS, FQ_MODULUS);
   }
 
   /**
@@ -110,7 +112,7 @@ export class Msm {
     const set: DeviceBases = {
       group,
       count,
-      reach: index === undefined ? count : count === 0 ? 0 : index[count - 1]! + 1,
+      reach: reachOf(source),
       plan,
       slices,
       free: () => {
@@ -123,7 +125,7 @@ export class Msm {
       },
     };
     this.#sets.add(set);
-    const bytes = group === "g1" ? G1_SIZE : G2_SIZE;
+    const bytes = POINT_BYTES[group];
     let staging: GPUBuffer | undefined;
     try {
       if (count === 0) return set;
@@ -198,7 +200,7 @@ export class Msm {
       signal?.throwIfAborted();
       for (let at = 0; at < bytes.length; at += size) {
         const windows = Array.from({ length: plan.windows }, (_, w) => at + w * node);
-        sums.push(windows.map((offset) => readPoint(group, this.#tuning, bytes, offset)));
+        sums.push(windows.map((offset) => readPoint(group, this.#inverse, bytes, offset)));
       }
     }
     return horner(group, sums, plan.bits);
@@ -361,11 +363,13 @@ function scanLengths(n: number, tile: number): number[] {
 
 type Projective<T> = { readonly x: T; readonly y: T; readonly z: T };
 
-/** A point of the device (X, Y, ZZ, ZZZ) as X·ZZZ : Y·ZZ : ZZ·ZZZ, homogeneous. */
-function readPoint(group: Group, tuning: Tuning, bytes: Uint8Array, at: number): Projective<Fq2> {
+/**
+ * A point of the device (X, Y, ZZ, ZZZ) as X·ZZZ : Y·ZZ : ZZ·ZZZ, homogeneous.
+ *
+ * @param inverse 1/R mod q.
+ */
+function readPoint(group: Group, inverse: bigint, bytes: Uint8Array, at: number): Projective<Fq2> {
   const { Fp2 } = bn254.fields;
-  const field = coordinateField({ bits: tuning.limbBits });
-  const inverse = invMod(field.r % FQ_MODULUS, FQ_MODULUS);
   const element = (i: number) => (readBigintLE(bytes, at + 32 * i, 32) * inverse) % FQ_MODULUS;
   const coordinate = (i: number): Fq2 =>
     elementVectors(group) === 2 ? { c0: element(i), c1: 0n } : { c0: element(2 * i), c1: element(2 * i + 1) };

@@ -12,6 +12,8 @@
  * @module
  */
 
+import { powMod } from "../../wasm/constants.js";
+
 /** Bits of a limb that kernels can be made for. */
 export type LimbBits = 12 | 13 | 14 | 15;
 
@@ -177,7 +179,7 @@ ${result((j) => `select(r${j}, a[${j}], less)`)}
 const ${NAME}_ZERO = ${constant(field, 0n)};
 const ${NAME}_ONE = ${constant(field, r % p)};
 const ${NAME}_R2 = ${constant(field, (r * r) % p)};
-const ${NAME}_FROM_256 = ${constant(field, (r * r * powMod2(-256, p)) % p)};
+const ${NAME}_FROM_256 = ${constant(field, (r * r * powMod((p + 1n) / 2n, 256n, p)) % p)};
 const ${NAME}_TO_256 = ${constant(field, (1n << 256n) % p)};
 const ${NAME}_INT_ONE = ${constant(field, 1n)};
 ${product(`${name}_mul`, [["a", "b"]])}
@@ -212,12 +214,4 @@ fn ${name}_pack(a: ${type}) -> array<vec4u, 2> {
 return array<vec4u, 2>(vec4u(${each(4, word, ", ")}), vec4u(${each(4, (w) => word(w + 4), ", ")}));
 }
 `;
-}
-
-/** 2^e mod p for e < 0. */
-function powMod2(e: number, p: bigint): bigint {
-  const half = (p + 1n) / 2n;
-  let result = 1n;
-  for (let i = 0; i < -e; i++) result = (result * half) % p;
-  return result;
 }
