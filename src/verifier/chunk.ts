@@ -304,6 +304,66 @@ export function verifyChunk(keySet: KeySet, challenges: Challenges, proof: Chunk
   }
 }
 
+/** What a chunk is committed to, before there is a proof. */
+export interface CommittedChunk {
+  readonly layout: number;
+  /** Compressed points, 32 bytes each. */
+  readonly d: Uint8Array;
+  readonly p: Uint8Array;
+}
+
+function readCommitted(bytes: Uint8Array, path: string): G1 {
+  if (!(bytes instanceof Uint8Array) || bytes.length !== G1_BYTES) {
+    throw fault("chunk", "MALFORMED", path, "not a compressed point", { expected: `${G1_BYTES} bytes` });
+  }
+  const point = readG1("chunk", bytes, 0, path);
+  return isInfinity(point) ? bn254.G1.Point.ZERO : bn254.G1.Point.fromAffine(point);
+}
+
+/**
+ * Checks commitments that came from others before challenges are drawn from them: that P is σ·D. A commitment to other columns
+ * than the block's passes; the chunk's proof then fails.
+ *
+ * @param keySet from `parseKeySet`
+ * @returns the indices of those that are no commitments, ascending
+ * @throws VerifierError `KEYSET_MALFORMED`, `RANDOMNESS_UNAVAILABLE`
+ */
+export function invalidCommitments(keySet: KeySet, chunks: readonly CommittedChunk[]): number[] {
+  const keys = openKeySet(keySet);
+  const invalid: number[] = [];
+  const read = chunks.flatMap(({ layout, d, p }, index) => {
+    try {
+      const key = keyOf(keys, layout);
+      return [{ index, key, d: readCommitted(d, ".d"), p: readCommitted(p, ".p") }];
+    } catch (error) {
+      if (!(error instanceof VerifierError)) throw error;
+      invalid.push(index);
+      return [];
+    }
+  });
+  const one = generatorG2();
+  const hold = (some: typeof read): boolean => {
+    const weights = drawWeights(some.length);
+    const product = new WeightedProduct();
+    some.forEach(({ key, d, p }, i) => {
+      product.divide(key.sigma, d, weights[i]!);
+      product.divide(one, p.negate(), weights[i]!);
+    });
+    return product.isNeutral();
+  };
+  const search = (some: typeof read): void => {
+    if (some.length === 0 || hold(some)) return;
+    if (some.length === 1) invalid.push(some[0]!.index);
+    else {
+      const half = some.length >> 1;
+      search(some.slice(0, half));
+      search(some.slice(half));
+    }
+  };
+  search(read);
+  return invalid.sort((a, b) => a - b);
+}
+
 /** An item of a batch that can still not be weighed. */
 interface Chunk {
   readonly index: number;

@@ -1,0 +1,39 @@
+/**
+ * Errors of the prover network.
+ *
+ * @module
+ */
+
+import { ChunkproofError, type ErrorDetails } from "../verifier/errors.js";
+
+/**
+ * Something about the network failed, not the mathematics:
+ *
+ * | code | meaning |
+ * | --- | --- |
+ * | `STORE_BLOB_ID` | not the digest of a blob |
+ * | `STORE_MISSING` | no such blob |
+ * | `STORE_DIGEST` | bytes that are not what their digest says |
+ * | `STORE_FULL` | no space left |
+ * | `STORE_TOO_LARGE` | a blob beyond the bound |
+ * | `STORE_UNAVAILABLE` | the folder or the coordinator does not answer as it should |
+ * | `STORE_FORBIDDEN` | the coordinator refuses the token |
+ * | `QUEUE_UNAVAILABLE` | Redis does not answer |
+ * | `QUEUE_UNSAFE` | Redis may throw jobs away: not `noeviction`, or too old |
+ * | `QUEUE_CLOSED` | used after it was closed |
+ * | `JOB_MALFORMED` | data of a job, or a result, that is not what its kind has |
+ * | `JOB_TIMEOUT` | took longer than a job may |
+ * | `JOB_CANCELLED` | its block was cancelled |
+ * | `JOB_LOST` | its worker died or hung too often |
+ * | `NETWORK_VERSION`, `NETWORK_PROTOCOL`, `NETWORK_KEYS` | a worker that does not fit the network |
+ * | `NETWORK_BANNED` | a worker whose results were refused too often |
+ * | `MEMORY_LIMIT` | a layout that needs more than `--max-memory` |
+ * | `EXECUTOR_LOST` | the thread that computes ended |
+ * | `CONFIG_INVALID` | an option, environment variable or field of the configuration file |
+ * | `BLOCK_UNKNOWN` | no such block |
+ */
+export class NetworkError extends ChunkproofError {
+  constructor(message: string, details: ErrorDetails) {
+    super(message, details);
+  }
+}
