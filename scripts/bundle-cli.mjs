@@ -11,10 +11,19 @@ import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
+/** The command, and the threads that it starts. */
+const ENTRIES = [
+  "cli/main",
+  "cli/witness-thread",
+  "prover/wasm/worker",
+  "network/executor-thread",
+  "replica/node/verifier-thread",
+];
+
 await rm(`${root}bin`, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: ["cli/main", "cli/witness-thread", "prover/wasm/worker"].map((name) => `dist/${name}.js`),
+  entryPoints: ENTRIES.map((name) => `dist/${name}.js`),
   outbase: "dist",
   outdir: "bin",
   chunkNames: "chunks/[name]-[hash]",

@@ -4,32 +4,30 @@
  * @module
  */
 
-import { mod, writeValues } from "../circuits/linear.js";
-import { type SolverPlan, solve } from "../circuits/solver.js";
-import type { Layout } from "../circuits/sources.js";
-import { ProverError } from "../errors.js";
-import { FR_MODULUS, readBigintLE } from "../formats/bn254.js";
+import type { SolverPlan } from "../circuits/solver.js";
+import { FR_MODULUS } from "../formats/bn254.js";
 import type { KeyFolder } from "../keys/folder.js";
 import { unlessAborted } from "../prover/concurrency.js";
-import { type BackendChoice, type BackendReport, commit, proveChunk } from "../prover/index.js";
+import type { BackendChoice, BackendReport } from "../prover/index.js";
 import type { Trace } from "../trace/format.js";
 import { validateTrace } from "../trace/validate.js";
 import { busSum } from "../verifier/bus.js";
-import { assertChunk, type Challenges, type ChunkProof, encodeChunkProof } from "../verifier/chunk.js";
-import { compressG1 } from "../verifier/compressed.js";
+import { encodeChunkProof } from "../verifier/chunk.js";
 import { BLOCK_PROOF_VERSION, type BlockProof, encodeBlockProof } from "../verifier/encoding.js";
-import { VerifierError } from "../verifier/errors.js";
 import { encodeHeader } from "../verifier/ethereum/header.js";
 import { fromHex } from "../verifier/ethereum/words.js";
-import type { KeySet } from "../verifier/keyset.js";
-import { challenges as drawChallenges } from "../verifier/transcript.js";
-import { assemble, blockRows } from "./assemble.js";
-import { countRequests, fillColumns } from "./chunks.js";
-import { layoutCost } from "./costs.js";
 import { BlockError } from "./errors.js";
-import { Counter } from "./lookups.js";
-import { planChunks } from "./plan.js";
 import { Pool, type PoolOptions } from "./pool.js";
+import {
+  breathe,
+  checkChunk,
+  commitColumns,
+  completeClaims,
+  drawChallenges,
+  planBlock,
+  proveColumns,
+  transcriptOf,
+} from "./stages.js";
 
 /** How far a block is. Chunks count from 0. */
 export type BlockProgress =
@@ -80,35 +78,6 @@ export interface BlockTimes {
   readonly prove: number;
   /** Computing the wires, the sum over all chunks. */
   readonly solve: number;
-}
-
-const COLUMN = 32;
-
-/** Lets timers and messages in between two pieces of synchronous work. */
-const breathe = () => new Promise((resolve) => setImmediate(resolve));
-
-/** Chunks in the order of the key set. */
-function planned(rows: ReturnType<typeof blockRows>["rows"], layouts: readonly Layout[]): Layout[] {
-  const demand = new Map([...rows].map(([row, { columns }]) => [row, columns.length]));
-  const counts = planChunks(
-    demand,
-    layouts.map((layout) => ({ layout, cost: layoutCost(layout) })),
-  );
-  return counts.flatMap((n, l) => new Array<Layout>(n).fill(layouts[l]!));
-}
-
-/** Checks a proof before it is handed out. @throws ProverError `WITNESS_UNSATISFIED` */
-function checkOwn(keys: KeySet, challenges: Challenges, proof: ChunkProof, where: string): void {
-  try {
-    assertChunk(keys, challenges, proof);
-  } catch (cause) {
-    if (!(cause instanceof VerifierError)) throw cause;
-    throw new ProverError("the rows do not satisfy the chunk's circuit, or its key is damaged", {
-      code: "WITNESS_UNSATISFIED",
-      where,
-      cause,
-    });
-  }
 }
 
 /** Proves blocks with the keys of one folder, which stay loaded. */
@@ -180,40 +149,28 @@ export class BlockProver {
     await breathe();
     signal?.throwIfAborted();
     onProgress?.({ stage: "rows" });
-    const built = blockRows(trace);
-    const all = this.folder.layouts.map(({ layout }) => layout);
-    const layouts = planned(built.rows, all);
-    const chunks = fillColumns(built.rows, layouts);
-    const rows = [...built.rows.values()].reduce((sum, { columns }) => sum + columns.length, 0);
-    const names = layouts.map(({ name }) => name);
+    const planned = planBlock(
+      trace,
+      this.folder.layouts.map(({ layout }) => layout),
+    );
+    const { built, chunks, rows } = planned;
+    const names = chunks.map(({ layout }) => layout.name);
     onProgress?.({ stage: "planned", steps: built.steps, rows, chunks: names });
-
-    const jobs = layouts.map((layout) => ({ key: all.indexOf(layout), cost: layoutCost(layout) }));
-    const columns = chunks.map((chunk) => chunk.columns.map(mod));
     const report = (stage: "commit" | "prove", chunk: number, done: number) => onProgress?.({ stage, chunk, done });
     lap("rows");
     // while the threads commit to the columns, the claims are completed here; a block that is refused then ends both
     const refused = new AbortController();
     const committing = this.#pool.run(
-      jobs,
+      chunks,
       async (key, i, own) => {
         report("commit", i, 0);
-        const result = await commit(key, writeValues(columns[i]!, columns[i]!.length), { signal: own });
+        const result = await commitColumns(key, chunks[i]!.columns, own);
         report("commit", i, 1);
         return result;
       },
       signal === undefined ? refused.signal : AbortSignal.any([signal, refused.signal]),
     );
-    const counted = async () => {
-      const counter = new Counter();
-      for (const chunk of chunks) {
-        await breathe();
-        signal?.throwIfAborted();
-        countRequests(counter, built.rows, chunk);
-      }
-      return assemble(built, counter);
-    };
-    const assembling = counted().catch((error: unknown) => {
+    const assembling = completeClaims(planned, signal).catch((error: unknown) => {
       refused.abort(error);
       throw error;
     });
@@ -225,45 +182,32 @@ export class BlockProver {
     const { claims, boundary } = assembled.value;
     lap("commit");
 
-    const header = encodeHeader(built.header);
-    const keySet = fromHex(`0x${keys.digest}`)!;
-    const challenges = drawChallenges({
-      keySet,
-      chainId: built.chainId,
-      header,
-      preState: claims.preState,
-      messages: boundary.messages,
-      chunks: commitments.map(({ d, p }, i) => ({ layout: jobs[i]!.key, d: compressG1(d), p: compressG1(p) })),
-    });
-    const backends = new Array<BackendReport>(jobs.length);
+    const challenges = drawChallenges(
+      { keys, ...built, preState: claims.preState, messages: boundary.messages },
+      commitments.map((commitment, i) => transcriptOf(chunks[i]!.key, commitment)),
+    );
+    const backends = new Array<BackendReport>(chunks.length);
     const proofs = await this.#pool.run(
-      jobs,
+      chunks,
       async (key, i, own, share) => {
-        const layout = jobs[i]!.key;
+        const { key: layout, columns } = chunks[i]!;
         const plan = await this.#plan(layout);
-        const start = performance.now();
-        const witness = solve(plan, [challenges.alpha, challenges.beta, ...columns[i]!]);
-        times.solve += performance.now() - start;
-        await breathe();
         let most = 0;
-        const { backend, ...points } = await proveChunk(key, witness, {
+        const proved = await proveColumns(key, plan, { layout, columns, commitment: commitments[i]! }, challenges, {
           signal: own,
           backend: options.backend,
           share,
-          commitment: commitments[i]!,
-          // below, under the keys of the set instead of the key's own
-          selfCheck: false,
           onProgress: ({ done, total }) => {
             // what a device leaves undone is a stage of its own
             most = Math.max(most, Math.min(0.99, done / total));
             report("prove", i, most);
           },
         });
-        backends[i] = backend;
-        const proof = { layout, ...points, ...commitments[i]!, sum: readBigintLE(witness, COLUMN, COLUMN) };
-        if (selfCheck) checkOwn(keys, challenges, proof, `chunk ${i} (${names[i]})`);
+        times.solve += proved.solve;
+        backends[i] = proved.backend;
+        if (selfCheck) checkChunk(keys, challenges, proved.proof, `chunk ${i} (${names[i]})`);
         report("prove", i, 1);
-        return proof;
+        return proved.proof;
       },
       signal,
     );
@@ -278,8 +222,8 @@ export class BlockProver {
     }
     const proof: BlockProof = {
       version: BLOCK_PROOF_VERSION,
-      keySet,
-      header,
+      keySet: fromHex(`0x${keys.digest}`)!,
+      header: encodeHeader(built.header),
       transactions: trace.transactions,
       claims,
       chunks: proofs.map((chunk) => ({ layout: chunk.layout, proof: encodeChunkProof(chunk) })),

@@ -8,6 +8,7 @@ import type { BackendInfo } from "../prover/backend.js";
 import type { Calibration, CalibrationKey, Measurement } from "../prover/calibration.js";
 import type { Examined } from "../prover/examine.js";
 import { type CalibrationProgress, median } from "../prover/select.js";
+import type { Check } from "./doctor-checks.js";
 import { type Canvas, countOf, duration, paint, spinner } from "./screen.js";
 
 /** What was found. */
@@ -35,7 +36,7 @@ export function time(ms: number): string {
 }
 
 /** Bytes as people say them. */
-function bytes(n: number): string {
+export function bytes(n: number): string {
   const [unit, size] = n >= 2 ** 30 ? ["GiB", 2 ** 30] : ["MiB", 2 ** 20];
   return `${Number((n / size).toFixed(1))} ${unit}`;
 }
@@ -93,14 +94,25 @@ export function describeCalibration({ key, measurements, choice }: Calibration):
   return `2^${key.power}, ${countOf(key.threads, "thread")}: ${choice} (${found})`;
 }
 
+/** Lines under a name. */
+const sectionOf = (name: string, content: readonly string[], width = 12): string[] =>
+  content.map((line, i) => `  ${(i === 0 ? name : "").padEnd(width)} ${line}`);
+
+/** What was found of memory, threads and the network. */
+export function describeChecks(checks: readonly Check[]): string {
+  const width = Math.max(12, ...checks.map(({ name }) => name.length));
+  const lines = checks.flatMap(({ name, level, message, advice }) => {
+    const text = level === "ok" ? message : `${level === "fail" ? "FAILS" : "warning"}: ${message}`;
+    return sectionOf(name, [text, ...(advice === undefined ? [] : [`what to do: ${advice}`])], width);
+  });
+  return lines.join("\n");
+}
+
 /** The whole report. */
 export function describeDiagnosis(diagnosis: Diagnosis): string {
   const { version, node, platform, processor, cores, backends, cache, store, calibrations } = diagnosis;
   const lines = [`chunkproof ${version}, Node ${node}, ${platform}`];
-  const section = (name: string, content: readonly string[]) =>
-    content.forEach((line, i) => {
-      lines.push(`  ${(i === 0 ? name : "").padEnd(12)} ${line}`);
-    });
+  const section = (name: string, content: readonly string[]) => void lines.push(...sectionOf(name, content));
   section("machine", [`${processor}, ${countOf(cores, "core")}`]);
   for (const examined of backends) section(examined.backend, describeBackend(examined));
   section("cache", [cache]);

@@ -14,6 +14,7 @@ import type { ThreadCount } from "../prover/index.js";
 import { isChoosable } from "../prover/select.js";
 import { VERSION } from "../version.js";
 import { command, runCommand, type ThreadOptions, withThreads } from "./command.js";
+import type { Check } from "./doctor-checks.js";
 import type { Diagnosis, RefreshProgress } from "./doctor-view.js";
 import { EXIT, type Output } from "./output.js";
 import { countOf } from "./screen.js";
@@ -22,6 +23,18 @@ interface DoctorOptions extends ThreadOptions {
   readonly refresh?: boolean;
   readonly sizes?: readonly number[];
 }
+
+/** Options of what is checked of a network; text, see `DOCTOR_OPTIONS`: its module is not loaded for other commands. */
+const NETWORK_OPTIONS: readonly (readonly [flags: string, help: string])[] = [
+  ["--redis <url>", "check this queue"],
+  ["--coordinator <url>", "check this coordinator"],
+  ["--store <folder or url>", "check this store"],
+  ["--keys <dir>", "check this folder of keys, and whether they are those of the network"],
+  ["--redis-prefix <text>", "begins all names in Redis (default: chunkproof)"],
+  ["--token <token>", "token of the network; better in CHUNKPROOF_TOKEN or a file"],
+  ["--token-file <file>", "file with the token"],
+  ["--cache <dir>", "where circuits and keys are kept"],
+];
 
 /** Measured when nothing was before: log2 of the domains. */
 const SIZES: readonly number[] = [12, 14, 16];
@@ -146,13 +159,29 @@ async function refresh(
   return [...notes];
 }
 
+/** Memory, threads, and the network of the options and variables. */
+async function checksOf(options: DoctorOptions, signal: AbortSignal): Promise<Check[]> {
+  const [{ loadConfig, tokenOf }, { DOCTOR_OPTIONS }, { runChecks }] = await Promise.all([
+    import("../service/config.js"),
+    import("../service/options.js"),
+    import("./doctor-checks.js"),
+  ]);
+  const { threads } = options;
+  // options of other kinds than these are no business of the table
+  const flags = Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(DOCTOR_OPTIONS, name)));
+  const loaded = await loadConfig(DOCTOR_OPTIONS, flags, { ignoreFile: true });
+  return runChecks({ ...loaded.config, threads, token: await tokenOf(loaded) }, signal);
+}
+
 async function doctor(options: DoctorOptions, out: Output, signal: AbortSignal): Promise<number> {
-  const [{ ownCalibrations }, { describeDiagnosis }] = await Promise.all([
+  const [{ ownCalibrations }, { describeChecks, describeDiagnosis }] = await Promise.all([
     import("../prover/calibration.js"),
     import("./doctor-view.js"),
   ]);
   const calibrations = ownCalibrations();
   const { threads } = options;
+  // options that are none are told of before anything that takes long
+  const checks = await checksOf(options, signal);
   let diagnosis = await diagnose(calibrations, { threads, signal });
   let notes: string[] = [];
   const usable = diagnosis.backends.some(({ backend, info }) => backend === "wasm" && info !== undefined);
@@ -161,15 +190,24 @@ async function doctor(options: DoctorOptions, out: Output, signal: AbortSignal):
     diagnosis = await diagnose(calibrations, { threads, signal });
   }
   for (const note of notes) out.warn(note);
-  const details = notes.length === 0 ? diagnosis : { ...diagnosis, notes };
-  out.result(describeDiagnosis(diagnosis), { ...details }, usable);
+  const works = !checks.some(({ level }) => level === "fail");
+  const details = { ...diagnosis, checks, ...(notes.length === 0 ? {} : { notes }) };
+  out.result(`${describeDiagnosis(diagnosis)}\n${describeChecks(checks)}`, details, usable && works);
   // nothing can be proved without WebAssembly
-  return usable ? EXIT.ok : EXIT.internal;
+  if (!usable) return EXIT.internal;
+  return works ? EXIT.ok : EXIT.invalid;
 }
 
 /** The command `doctor`. */
 export function doctorCommand(): Command {
-  return withThreads(command("doctor", "show what this machine can prove with, and what was measured of it"))
+  const c = withThreads(
+    command(
+      "doctor",
+      `show what this machine can prove with, what was measured of it, and whether it fits a network; exit code ${EXIT.invalid} if something must be done`,
+    ),
+  );
+  for (const [flags, help] of NETWORK_OPTIONS) c.option(flags, help);
+  return c
     .option("--refresh", "measure again, with proofs of a circuit made for it, what `--backend auto` chooses by")
     .option(
       "--sizes <list>",

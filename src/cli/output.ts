@@ -32,13 +32,31 @@ const INTERNAL = new Set([
   // the trace was found sound before rows were made of it
   "BLOCK_TRACE",
   "BLOCK_UNBALANCED",
+  // a coordinator that is away, or has more to do than it takes
+  "BUSY",
+  "COORDINATOR_MALFORMED",
+  "COORDINATOR_UNAVAILABLE",
+  // a replica's own files
+  "DATABASE_DAMAGED",
+  "DATABASE_UNAVAILABLE",
+  "EXECUTOR_LOST",
+  "FEED_TIMEOUT",
+  "FEED_UNAVAILABLE",
   // asked for by name, on a machine that lacks it
   "GPUJS_UNAVAILABLE",
+  "KEYS_CONTRADICT",
   "KEY_CLOSED",
+  // a machine whose results were bad
+  "NETWORK_BANNED",
   "NO_RANDOMNESS",
   "OUT_OF_MEMORY",
+  "QUEUE_UNAVAILABLE",
   "RANDOMNESS_UNAVAILABLE",
+  "STORE_FULL",
+  "STORE_UNAVAILABLE",
   "TRACE_EVM",
+  "VERIFIER_LOST",
+  "VERIFIER_TIMEOUT",
   "WASM_UNSUPPORTED",
   "WEBGPU_UNAVAILABLE",
   "WORKER_FAILED",

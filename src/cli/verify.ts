@@ -16,24 +16,30 @@ import { type CacheOptions, cacheFolder, withCache } from "./key-folders.js";
 import { EXIT, type Output, type OutputOptions } from "./output.js";
 import { countOf } from "./screen.js";
 
-interface VerifyOptions extends OutputOptions, CacheOptions {
+interface VerifyOptions extends OutputOptions, KeySetOptions {
   readonly state: string;
-  readonly keys?: string;
-  readonly allowDevelopmentKeys?: boolean;
   readonly output?: string;
 }
 
-const ACCEPTED =
+/** What is said where {@link KeySetOptions.allowDevelopmentKeys} was needed. */
+export const ACCEPTED =
   "DEVELOPMENT KEYS are accepted: whoever made them can forge proofs, so this verdict is worth nothing outside of tests";
 
+/** Which key set to accept. */
+export interface KeySetOptions extends CacheOptions {
+  readonly keys?: string | undefined;
+  readonly allowDevelopmentKeys?: boolean | undefined;
+  /** Digests that may be accepted; default: any. */
+  readonly acceptKeys?: readonly string[] | undefined;
+}
+
 /** The key set to accept: a file, that of a folder, or that of the keys in the cache. */
-async function keySetOf(options: VerifyOptions, signal: AbortSignal): Promise<KeySet> {
+export async function keySetOf(options: KeySetOptions, signal: AbortSignal): Promise<KeySet> {
   const { parseKeySet } = await import("../verifier/keyset.js");
-  const { allowDevelopmentKeys: allowInsecure = false } = options;
-  const { keys } = options;
+  const { keys, allowDevelopmentKeys: allowInsecure = false, acceptKeys: digests } = options;
   const parse = (input: unknown, path: string): KeySet => {
     try {
-      return parseKeySet(input, { allowInsecure });
+      return parseKeySet(input, { allowInsecure, ...(digests === undefined ? {} : { digests }) });
     } catch (error) {
       if (error instanceof ChunkproofError && error.code === "KEYSET_INSECURE") {
         throw new KeysError("these are development keys: whoever made them can forge proofs", {

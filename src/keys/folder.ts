@@ -15,7 +15,7 @@
  */
 
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedCircuit, circuitDigest, sha256 } from "../circuits/cache.js";
@@ -30,9 +30,14 @@ import { KeysError } from "./errors.js";
 
 /** Changes when keys of the same circuits are made in another way. */
 const FORMAT = "chunkproof keys 2";
-const MANIFEST = "manifest.json";
+/** What is in a folder of keys. */
+export const MANIFEST = "manifest.json";
 const KEY_SET = "keyset.json";
 const KINDS = ["zkey", "ckey", "plan"] as const;
+/** As many as a key set has room for. */
+const MAX_LAYOUTS = 255;
+/** log2 of the largest domain in fr. */
+const MAX_POWER = 28;
 
 /** Files of one layout. */
 export interface LayoutFiles {
@@ -56,7 +61,8 @@ export interface KeyFolder {
   plan(index: number): Promise<SolverPlan>;
 }
 
-interface Manifest {
+/** What {@link MANIFEST} says. */
+export interface Manifest {
   readonly format: string;
   readonly digest: string;
   readonly layouts: readonly Layout[];
@@ -79,10 +85,11 @@ export interface MakeKeysOptions {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** What `sha256sum` says. */
-const sumOf = async (path: string): Promise<string> =>
-  createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
+async function sumOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece as Uint8Array);
+  return hash.digest("hex");
+}
 
 /** Digest of a set's circuits and of how its keys are made. @throws as `circuitDigest` does. */
 export function keysDigest(layouts: readonly Layout[]): string {
@@ -91,7 +98,8 @@ export function keysDigest(layouts: readonly Layout[]): string {
   );
 }
 
-const folderOf = (cache: string, digest: string): string => join(cache, "keys", digest.slice(0, 24));
+/** Where keys that were made here lie. */
+export const folderOf = (cache: string, digest: string): string => join(cache, "keys", digest.slice(0, 24));
 
 /**
  * The keys of the layouts: those in the cache, or new development keys.
@@ -265,27 +273,43 @@ async function readManifest(path: string): Promise<Manifest> {
     if (cause.code !== "ENOENT" && cause.code !== "ENOTDIR") throw malformed(where, "cannot be read", cause);
     throw new KeysError("no keys here; make them with `chunkproof keys`", { code: "KEYS_MISSING", where: path, cause });
   });
+  return parseManifest(text, where);
+}
+
+/**
+ * Reads the text of a {@link MANIFEST}, which may come from anybody.
+ *
+ * @throws KeysError `KEYS_MALFORMED`
+ */
+export function parseManifest(text: string, where: string): Manifest {
   const { format, digest, layouts, files } = (parseJson(text, where) ?? {}) as Partial<Manifest>;
   if (format !== FORMAT) throw malformed(where, `is no manifest of ${FORMAT}`);
   const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+  const isSum = (value: unknown) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+  const isCount = (value: unknown, most: number) =>
+    Number.isInteger(value) && Number(value) > 0 && Number(value) <= most;
+  // names that cannot lead anywhere else
   const soundLayout = (layout: Partial<Layout> | null) =>
     typeof layout?.name === "string" &&
-    Number.isInteger(layout.power) &&
+    /^[a-z0-9-]+$/.test(layout.name) &&
+    isCount(layout.power, MAX_POWER) &&
     isObject(layout.rows) &&
-    Object.values(layout.rows).every((count) => Number.isInteger(count) && count > 0);
-  // names that cannot lead anywhere else, and a digest for each file that will be read
-  const sound =
-    typeof digest === "string" &&
-    Array.isArray(layouts) &&
-    layouts.length > 0 &&
-    layouts.every(soundLayout) &&
-    isObject(files) &&
-    Object.entries(files).every(([name, sum]) => /^[a-z0-9-]+\.[a-z]+$/.test(name) && typeof sum === "string") &&
-    [KEY_SET, ...layouts.flatMap(({ name }) => KINDS.map((kind) => `${name}.${kind}`))].every((name) =>
-      Object.hasOwn(files, name),
+    Object.entries(layout.rows).every(([row, count]) => /^[a-z0-9]+$/.test(row) && isCount(count, 2 ** layout.power!));
+  const soundLayouts = Array.isArray(layouts) && isCount(layouts.length, MAX_LAYOUTS) && layouts.every(soundLayout);
+  // a digest for each file that will be read, and for nothing else
+  const soundFiles = (layouts: readonly Layout[], files: object) => {
+    const names = [KEY_SET, ...layouts.flatMap(({ name }) => KINDS.map((kind) => `${name}.${kind}`))];
+    return (
+      new Set(names).size === names.length &&
+      Object.keys(files).length === names.length &&
+      names.every((name) => Object.hasOwn(files, name)) &&
+      Object.values(files).every(isSum)
     );
-  if (!sound) throw malformed(where, "lacks fields, or has others than it should");
-  return { format, digest, layouts, files };
+  };
+  if (!(isSum(digest) && soundLayouts && isObject(files) && soundFiles(layouts, files))) {
+    throw malformed(where, "lacks fields, or has others than it should");
+  }
+  return { format, digest: digest!, layouts, files: files as Manifest["files"] };
 }
 
 /** Whether a process is there; one that may not be signalled is. */

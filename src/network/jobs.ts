@@ -56,10 +56,15 @@ export const JOB_DATA = {
     ...planned,
     alpha: scalar,
     beta: scalar,
-    /** `job`: the prove job that counts now; `tries`: how many of its predecessors brought something bad. */
-    chunks: z.array(committedChunk.extend({ job: z.string(), tries: z.int().min(0) })),
+    /**
+     * `job`: the prove job that counts now; `tries`: how many of its predecessors brought something bad; `made`: the proof that
+     * was made by whoever assembles, after too many of these.
+     */
+    chunks: z.array(committedChunk.extend({ job: z.string(), tries: z.int().min(0), made: digest.optional() })),
     /** Times that challenges were drawn again, because a commitment was wrong. */
     round: z.int().min(0),
+    /** Commitments that had to be made again. */
+    corrected: z.int().min(0),
     attempts: z.int().min(1).max(100),
     priority: z.int().min(0),
   }),
