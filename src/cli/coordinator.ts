@@ -26,7 +26,7 @@ Without --redis it computes everything itself. With it, start workers beside it:
     const keys =
       folder === undefined
         ? (await keysOfCache({ threads, ...(cache === undefined ? {} : { cache }) }, out, signal)).folder
-        : await keysOfFolder(folder);
+        : await keysOfFolder(folder, { verify: true });
     const { startCoordinator } = await import("../network/start.js");
     return startCoordinator({ config, token, keys, log, signal });
   },

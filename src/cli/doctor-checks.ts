@@ -39,7 +39,11 @@ export interface CheckOptions {
   readonly token?: string | undefined;
   readonly keys?: string | undefined;
   readonly cache?: string | undefined;
+  /** Milliseconds that Redis and the coordinator have to answer; default 5 s. */
+  readonly timeout?: number | undefined;
 }
+
+const TIMEOUT = 5000;
 
 const ok = (name: string, message: string, details?: Check["details"]): Check => ({
   name,
@@ -231,21 +235,25 @@ export function judgeRedis(report: RedisReport): Check[] {
 /** What a network says of itself: its coordinator, or the queue. */
 export type NetworkFacts = Pick<NetworkView, "version" | "protocol" | "keySet">;
 
-async function checkRedis(url: string, prefix: string): Promise<{ checks: Check[]; network?: NetworkFacts }> {
+async function checkRedis(
+  url: string,
+  prefix: string,
+  timeout: number,
+): Promise<{ checks: Check[]; network?: NetworkFacts }> {
   const [{ inspectRedis }, { RedisQueue }] = await Promise.all([
     import("../network/redis.js"),
     import("../network/queue-redis.js"),
   ]);
   let checks: Check[];
   try {
-    checks = judgeRedis(await inspectRedis(url));
+    checks = judgeRedis(await inspectRedis(url, timeout));
   } catch (error) {
     const advice = "is it running, does it listen for this machine, is the password right?";
     return { checks: [failed("redis", error, advice)] };
   }
   if (checks.some(({ level }) => level === "fail")) return { checks };
   try {
-    const queue = await RedisQueue.open(url, { prefix });
+    const queue = await RedisQueue.open(url, { prefix, timeout });
     try {
       const [network, workers] = await Promise.all([queue.description(), queue.workers()]);
       if (network === undefined) {
@@ -271,12 +279,13 @@ const DATE_FAIL = 300_000;
 async function checkCoordinator(
   address: string,
   token: string | undefined,
+  timeout: number,
   signal: AbortSignal,
 ): Promise<{ checks: Check[]; network?: NetworkFacts }> {
   const { CoordinatorClient } = await import("../network/client.js");
   const checks: Check[] = [];
   try {
-    const client = new CoordinatorClient(address, { token, timeout: 5000 });
+    const client = new CoordinatorClient(address, { token, timeout });
     const { ms, ahead } = await client.ping(signal);
     checks.push(ok("coordinator", `${client.name}, ${ms} ms away`, { ms }));
     if (ahead !== undefined) checks.push(judgeSkew("coordinator-clock", ahead, [DATE_WARN, DATE_FAIL]));
@@ -380,7 +389,7 @@ export function judgeNetwork(network: NetworkFacts, protocol: string, keySet: st
 
 /** Looks at everything that was asked for. @throws `signal.reason` */
 export async function runChecks(options: CheckOptions, signal: AbortSignal): Promise<Check[]> {
-  const { redis, redisPrefix, store, token, keys, cache } = options;
+  const { redis, redisPrefix, store, token, keys, cache, timeout = TIMEOUT } = options;
   const coordinator = options.coordinator ?? (/^https?:/i.test(store ?? "") ? store : undefined);
   const checks: Check[] = [];
   const networks: NetworkFacts[] = [];
@@ -395,9 +404,9 @@ export async function runChecks(options: CheckOptions, signal: AbortSignal): Pro
   const fits = sizes === undefined ? undefined : await jobsThatFit(machine.limit, machine.threads, sizes);
   checks.push(judgeMemory(machine, fits), judgeThreads(machine));
   signal.throwIfAborted();
-  if (redis !== undefined) take(await checkRedis(redis, redisPrefix));
+  if (redis !== undefined) take(await checkRedis(redis, redisPrefix, timeout));
   signal.throwIfAborted();
-  if (coordinator !== undefined) take(await checkCoordinator(coordinator, token, signal));
+  if (coordinator !== undefined) take(await checkCoordinator(coordinator, token, timeout, signal));
   if (store !== undefined && store !== coordinator) checks.push(await checkFolder(store));
   if (own !== undefined) checks.push(own.check);
   const [network, other] = networks;

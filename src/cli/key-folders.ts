@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { hardwareThreads } from "#platform";
 import type { Layout } from "../circuits/sources.js";
 import { KeysError } from "../keys/errors.js";
-import type { KeyFolder } from "../keys/folder.js";
+import type { KeyFolder, OpenKeysOptions } from "../keys/folder.js";
 import type { Progress, ThreadCount } from "../prover/index.js";
 import { type KeysProgress, KeysView } from "./keys-view.js";
 import type { Output } from "./output.js";
@@ -118,13 +118,13 @@ function unwritableCache(error: unknown, cache: string): unknown {
  *
  * @throws KeysError as `openKeys`; `KEYS_FOREIGN` for keys of other circuits than this package's, where that can be told.
  */
-export async function keysOfFolder(path: string): Promise<KeyFolder> {
+export async function keysOfFolder(path: string, options: Pick<OpenKeysOptions, "verify"> = {}): Promise<KeyFolder> {
   const [{ keysDigest, openKeys }, { readLayouts }, { CircuitError }] = await Promise.all([
     import("../keys/folder.js"),
     import("../circuits/sources.js"),
     import("../circuits/errors.js"),
   ]);
-  const folder = await openKeys(path);
+  const folder = await openKeys(path, options);
   let digest: string;
   try {
     digest = keysDigest(readLayouts());

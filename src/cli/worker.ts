@@ -18,7 +18,7 @@ export const WORKER = service({
   start: async ({ config, loaded, log, signal, hide }) => {
     const token = await tokenOf(loaded);
     hide(token);
-    const keys = config.keys === undefined ? undefined : await keysOfFolder(config.keys);
+    const keys = config.keys === undefined ? undefined : await keysOfFolder(config.keys, { verify: true });
     const cache = await cacheFolder(config.cache === undefined ? {} : { cache: config.cache });
     const { startWorker } = await import("../network/start.js");
     return startWorker({ config, token, keys, cache, log, signal });

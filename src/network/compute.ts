@@ -47,6 +47,7 @@ import { VerifierError } from "../verifier/errors.js";
 import { encodeHeader, headerHash } from "../verifier/ethereum/header.js";
 import { recoverSender } from "../verifier/ethereum/transaction.js";
 import { fromHex, uintToBytes, wordToHex } from "../verifier/ethereum/words.js";
+import { collectGarbage } from "./slots.js";
 
 /** What a coordinator wants to know of a trace before it accepts it. */
 export interface Inspected {
@@ -328,16 +329,21 @@ export class Compute {
 
   /** Lets go of the keys of a layout; another use loads them again. */
   async evict(layout: number): Promise<void> {
+    this.#plans.delete(layout);
+    let closed = false;
     for (const alternate of [false, true]) {
       const name = nameOf(layout, alternate);
       const key = this.#keys.get(name);
+      if (key === undefined) continue;
       this.#keys.delete(name);
-      await key?.then(
+      await key.then(
         (loaded) => loaded.close(),
         () => {},
       );
+      closed = true;
     }
-    this.#plans.delete(layout);
+    // its memory is as good as taken until then
+    if (closed) await collectGarbage();
   }
 
   async close(): Promise<void> {

@@ -14,7 +14,7 @@ import type { Inspected } from "./compute.js";
 import { NetworkError } from "./errors.js";
 import { EventHub, type Progress, type SubscribeOptions, type Subscription } from "./events.js";
 import { type Hashed, piecesOf } from "./files.js";
-import { JOB_KINDS, type JobKind, type JobResult, jobId, readResult } from "./jobs.js";
+import { JOB_KINDS, type JobKind, type JobResult, jobId, ROUND, readResult } from "./jobs.js";
 import type { JobFailure, JobStatus, NetworkDescription, Queue, QueueEvent, WorkerDescription } from "./queue.js";
 import {
   type BlockFailure,
@@ -123,8 +123,6 @@ export interface NetworkStatus extends NetworkDescription {
   readonly workers: readonly WorkerDescription[];
 }
 
-/** Numbers of a chunk's prove jobs: after one that was refused comes the next, after new challenges the next thousand. */
-const ROUND = 1000;
 /** Jobs of chunks that are asked for in one look at all blocks, however many there are. */
 const PROBES = 256;
 /** Blocks whose remains are removed in one look. */

@@ -14,7 +14,7 @@ import { ChunkproofError, type ErrorDetails } from "../verifier/errors.js";
  * | `STORE_BLOB_ID` | not the digest of a blob |
  * | `STORE_MISSING` | no such blob |
  * | `STORE_DIGEST` | bytes that are not what their digest says |
- * | `STORE_FULL` | no space left |
+ * | `STORE_FULL` | no space left in the store, or where its files are fetched to |
  * | `STORE_TOO_LARGE` | a blob beyond the bound |
  * | `STORE_UNAVAILABLE` | the folder or the coordinator does not answer as it should |
  * | `STORE_FORBIDDEN` | the coordinator refuses the token |
@@ -27,10 +27,16 @@ import { ChunkproofError, type ErrorDetails } from "../verifier/errors.js";
  * | `JOB_LOST` | its worker died or hung too often |
  * | `NETWORK_VERSION`, `NETWORK_PROTOCOL`, `NETWORK_KEYS` | a worker that does not fit the network |
  * | `NETWORK_BANNED` | a worker whose results were refused too often |
+ * | `WORKER_BROKEN` | a worker whose results fail its own check again and again |
  * | `MEMORY_LIMIT` | a layout that needs more than `--max-memory` |
  * | `EXECUTOR_LOST` | the thread that computes ended |
  * | `CONFIG_INVALID` | an option, environment variable or field of the configuration file |
  * | `BLOCK_UNKNOWN` | no such block |
+ * | `BLOCK_CHAIN`, `BLOCK_NUMBER`, `BLOCK_STATE` | a block of another chain, one too many with its number, one that is in no state for that |
+ * | `BUSY` | too much at the same time: to be tried again later |
+ * | `UNAUTHORIZED`, `FORBIDDEN` | no token, or a wrong one |
+ * | `NOT_FOUND`, `METHOD_NOT_ALLOWED`, `MEDIA_TYPE`, `REQUEST_MALFORMED`, `REQUEST_TIMEOUT` | a request that the API does not have |
+ * | `INTERNAL` | the coordinator failed; its log tells why |
  */
 export class NetworkError extends ChunkproofError {
   constructor(message: string, details: ErrorDetails) {

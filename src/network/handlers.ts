@@ -12,7 +12,7 @@
 import { ChunkproofError } from "../errors.js";
 import { NetworkError } from "./errors.js";
 import type { Executor } from "./executor.js";
-import { type JobData, type JobKind, jobId, ownerOf, readData, readResult } from "./jobs.js";
+import { type JobData, type JobKind, jobId, ownerOf, ROUND, readData, readResult } from "./jobs.js";
 import {
   type Delivery,
   failureOf,
@@ -35,8 +35,6 @@ const FETCHES = 16;
 
 /** Rounds of challenges: in the second all commitments are this worker's own. */
 const MAX_ROUNDS = 1;
-/** Proofs of a chunk in one round are fewer. */
-const ROUND = 1000;
 
 type AssembledChunk = JobData<"assemble">["chunks"][number];
 
@@ -208,8 +206,7 @@ class Handlers {
     const makers: string[] = [];
     const repair = async (i: number): Promise<{ d: string; p: string }> => {
       repaired.push(i);
-      const { d, p } = await this.commit(chunks[i]!, { signal, attempt: 0 }, executor);
-      return { d, p };
+      return this.#commitHere(chunks[i]!, signal, executor);
     };
     const points: { d: string; p: string }[] = [];
     for (const i of chunks.keys()) {
@@ -305,7 +302,7 @@ class Handlers {
       const bad = assembled.invalid;
       for (const i of bad) {
         const chunk = chunks[i]!;
-        const { d, p } = await this.commit(chunk, { signal, attempt: 0 }, executor);
+        const { d, p } = await this.#commitHere(chunk, signal, executor);
         if (d !== chunk.d || p !== chunk.p) return this.#correct(data, delivery, executor);
       }
       const again: JobSpec[] = [];
@@ -355,6 +352,7 @@ class Handlers {
     const bytes = await store.get(columns, signal);
     const input = { layout, columns: bytes, d, p, alpha, beta, alternate: false };
     const { proof } = await executor.run("prove", input, signal);
+    await executor.run("evict", layout, signal);
     if (proof === null) throw unfitKeys("a commitment that was made here is disputed here");
     return store.put(proof, signal);
   }
@@ -368,7 +366,7 @@ class Handlers {
     const { run } = ownerOf(delivery.id)!;
     const round = data.round + 1;
     for (const [i, chunk] of data.chunks.entries()) {
-      const { d, p } = await this.commit(chunk, { signal, attempt: 0 }, executor);
+      const { d, p } = await this.#commitHere(chunk, signal, executor);
       if (d !== chunk.d || p !== chunk.p) {
         corrected++;
         this.#refuse("", "commit", "a commitment to other columns");
@@ -384,6 +382,17 @@ class Handlers {
       chunks.map((chunk, i) => proveJob(next, i, chunk)),
       next,
     );
+  }
+
+  /** Commits to a chunk for {@link challenge} and {@link assemble}: memory for one key at a time is theirs. */
+  async #commitHere(
+    chunk: Pick<JobData<"commit">, "layout" | "columns">,
+    signal: AbortSignal,
+    executor: Executor,
+  ): Promise<{ d: string; p: string }> {
+    const { d, p } = await this.commit(chunk, { signal, attempt: 0 }, executor);
+    await executor.run("evict", chunk.layout, signal);
+    return { d, p };
   }
 
   async #blobs(

@@ -179,8 +179,12 @@ function answerOf(thrown: unknown): Answer {
     const status = STATUS[thrown.code] ?? (thrown instanceof NetworkError ? 500 : 422);
     // the rest is about this machine
     if (status >= 500) return { status, error: { code: thrown.code, message: "not possible now" } };
-    const { code, where, expected, got } = thrown;
-    return { status, error: { code, message: thrown.message, where, expected, got } };
+    const { code, where, expected, got, message } = thrown;
+    // where blobs are kept is nobody's business
+    if (code.startsWith("STORE_") && where !== undefined) {
+      return { status, error: { code, message: message.replace(`${where}: `, ""), expected, got } };
+    }
+    return { status, error: { code, message, where, expected, got } };
   }
   if (typeof error?.code === "string" && error.code.startsWith("Z_")) {
     return { status: 400, error: { code: "REQUEST_MALFORMED", message: "the body is not gzip, or not all of it" } };
@@ -214,6 +218,8 @@ class Api {
   /** Connections on which nothing more can be understood, while something is still to be answered. */
   readonly #broken = new WeakSet<Socket>();
   readonly #closing = new AbortController();
+  /** Bodies that are being read. */
+  readonly #receiving = new Set<AbortController>();
   #uploads = 0;
   #followers = 0;
   #inFlight = 0;
@@ -290,7 +296,9 @@ class Api {
     });
     app.addHook("onResponse", async ({ raw }) => this.#lingerFor(raw));
     app.addHook("preClose", async () => {
-      this.#closing.abort(refuse("QUEUE_CLOSED", "the coordinator ends"));
+      const reason = refuse("QUEUE_CLOSED", "the coordinator ends");
+      this.#closing.abort(reason);
+      for (const stop of this.#receiving) stop.abort(reason);
       setTimeout(() => app.server.closeAllConnections(), this.#limits.closeTimeout).unref();
     });
     app.setErrorHandler((error, _request, reply) => this.#sendError(reply, error));
@@ -415,7 +423,7 @@ class Api {
       const stored = await this.#receive(reply, this.#limits.maxTrace, encoding === "gzip" ? inflate : undefined);
       // nothing moves while the trace is read
       raw.socket.setTimeout(0);
-      const { status, created } = await this.#coordinator.submit(stored, this.#closing.signal).finally(() => {
+      const { status, created } = await this.#coordinator.submit(stored).finally(() => {
         raw.socket.setTimeout(this.#limits.connectionTimeout);
       });
       return reply
@@ -447,22 +455,23 @@ class Api {
     const declared = Number(raw.headers["content-length"] ?? 0);
     if (declared > max) throw tooLarge("body", max, declared);
     if (this.#waiting.delete(raw)) reply.raw.writeContinue();
-    const stalled = new AbortController();
-    const watch = this.#watch(raw, stalled);
+    const stop = new AbortController();
+    const watch = this.#watch(raw, stop);
+    this.#receiving.add(stop);
     const body = decode === undefined ? raw : decode(raw);
     try {
-      const signal = AbortSignal.any([stalled.signal, this.#closing.signal]);
-      const stored = await this.#store.putStream(body, { max, expected, signal });
+      const stored = await this.#store.putStream(body, { max, expected, signal: stop.signal });
       this.#hooks.moved?.("in", stored.size);
       return stored;
     } finally {
       clearInterval(watch);
+      this.#receiving.delete(stop);
       if (body !== raw) body.destroy();
     }
   }
 
   /** Looks whether a body comes fast enough. Time in which it is the disk that is slow does not count. */
-  #watch(raw: IncomingMessage, stalled: AbortController): NodeJS.Timeout {
+  #watch(raw: IncomingMessage, stop: AbortController): NodeJS.Timeout {
     const { bodyTimeout, minRate } = this.#limits;
     const { socket } = raw;
     const enough = Math.max(1, (minRate * bodyTimeout) / 1000);
@@ -472,9 +481,7 @@ class Api {
       if (raw.complete || raw.readableLength > 0 || socket.bytesRead - before >= enough) {
         [since, before] = [now, socket.bytesRead];
       } else if (now - since >= bodyTimeout) {
-        stalled.abort(
-          refuse("REQUEST_TIMEOUT", "the body comes too slowly", { expected: `${minRate} bytes a second` }),
-        );
+        stop.abort(refuse("REQUEST_TIMEOUT", "the body comes too slowly", { expected: `${minRate} bytes a second` }));
       }
     };
     return setInterval(look, Math.max(10, bodyTimeout / 10)).unref();

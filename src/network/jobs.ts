@@ -132,12 +132,15 @@ export function readResult<K extends JobKind>(kind: K, value: unknown): JobResul
   return read(JOB_RESULT[kind] as unknown as z.ZodType<JobResult<K>>, value, `${kind}.result`);
 }
 
+/** Proofs of a chunk under the same challenges are fewer: attempts count on from a multiple of it when challenges change. */
+export const ROUND = 1000;
+
 /** Names of a block's jobs. `run` counts how often the block was begun from the start. */
 export const jobId = {
   plan: (block: string, run: number) => `${block}-${run}-plan`,
   commit: (block: string, run: number, chunk: number) => `${block}-${run}-commit-${chunk}`,
   challenge: (block: string, run: number) => `${block}-${run}-challenge`,
-  /** `attempt` counts rounds of challenges and refused proofs. */
+  /** `attempt`: {@link ROUND} for each time that challenges were drawn again, and one for each proof that was refused. */
   prove: (block: string, run: number, chunk: number, attempt: number) => `${block}-${run}-prove-${chunk}-${attempt}`,
   assemble: (block: string, run: number) => `${block}-${run}-assemble`,
 } as const;

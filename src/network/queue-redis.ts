@@ -488,7 +488,7 @@ function codeOf(error: unknown): number | undefined {
 
 /** A job came along that BullMQ cannot read. */
 const isUnreadable = (error: unknown): boolean =>
-  error instanceof SyntaxError || (isReply(error) && /WRONGTYPE/.test(error.message));
+  error instanceof SyntaxError || (isReply(error) && /WRONGTYPE|not an integer/.test(error.message));
 
 class RedisConsumer implements Consumer {
   readonly #id = randomUUID();
@@ -617,7 +617,7 @@ class RedisConsumer implements Consumer {
     held.controller.abort(leaseLost(this.kind, held.id));
   }
 
-  /** Gives the jobs of dead workers to others. All do so, as nobody knows who is the last; all but one at a time find that it was done. */
+  /** Gives the jobs of dead workers to others. All do so, as any may be the last; most find that it has just been done. */
   #startRescue(): NodeJS.Timeout {
     const every = this.link.settings.lockDuration / 2;
     return setInterval(
@@ -680,12 +680,11 @@ class RedisConsumer implements Consumer {
           const taken = this.#read((await this.#backend.moveToActive(token)) as unknown as Next, token);
           if (taken !== undefined) return taken;
         } catch (error) {
-          if (!isUnreadable(error)) throw error;
-          await this.#mend(token);
+          if (!isUnreadable(error) || !(await this.#mend(token))) throw error;
         }
         continue;
       }
-      await this.#wait();
+      if (!this.#closed && !this.#paused) await this.#wait();
       if (this.#closed || this.#paused) return undefined;
     }
   }
@@ -693,6 +692,8 @@ class RedisConsumer implements Consumer {
   #read([json, id, limited, due]: Next, token: string): Taken | undefined {
     if (json && id !== undefined) {
       this.#empty = false;
+      const counters = [json.attemptsMade, json.attemptsStarted, json.stalledCounter];
+      if (!counters.every(Number.isInteger)) throw new SyntaxError("counters that cannot be counted on");
       return { json, id, token };
     }
     this.#empty = true;
@@ -731,10 +732,11 @@ class RedisConsumer implements Consumer {
     this.link.redis.zadd(`${this.#queue}:marker`, score, member).catch(() => {});
   }
 
-  /** What is in our queue but no job can be read from: it gets a chance to fail. */
-  async #mend(token: string): Promise<void> {
+  /** What is in our queue but no job can be read from: it gets a chance to fail. Returns whether there was something. */
+  async #mend(token: string): Promise<boolean> {
     const id = await this.link.scripts.run("mend", [this.#queue, token]);
     if (id !== null) this.link.settings.onWarning(`${this.#queue}: job ${JSON.stringify(id)} is damaged`);
+    return id !== null;
   }
 
   #begin(taken: Taken): void {
@@ -837,9 +839,9 @@ class RedisConsumer implements Consumer {
     const { json, id, token } = held;
     const { settings, scripts, redis } = this.link;
     const fetch = !this.#paused && !this.#closed;
-    const job = { id, opts: json.opts } as unknown as MinimalJob;
+    const attempts = json.opts.attempts || 1;
+    const job = { id, opts: { ...json.opts, attempts } } as unknown as MinimalJob;
     const keep = keepOf(this.kind);
-    const attempts = json.opts.attempts ?? 1;
     switch (outcome.type) {
       case "completed": {
         const { result } = await this.#backend.moveToCompleted(job, outcome.result, keep.completed, token, fetch);

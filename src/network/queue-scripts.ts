@@ -182,6 +182,9 @@ for _, id in ipairs(redis.call("LRANGE", queue .. ":active", 0, -1)) do
       local sound, value = pcall(cjson.decode, text or "")
       if not sound or (field ~= "progress" and type(value) ~= "table") then redis.call("HDEL", key, field) end
     end
+    for _, field in ipairs({ "atm", "ats", "stc" }) do
+      if not string.match(redis.call("HGET", key, field) or "", "^%d%d?%d?%d?%d?$") then redis.call("HDEL", key, field) end
+    end
     ready(queue, id, 0, true)
     return id
   end

@@ -328,10 +328,8 @@ async function assembleWorker(parts: WorkerParts): Promise<WorkerService<Executo
     keySet,
     worker: id,
     verifyKeys: () => verifyKeys(keys),
-    onRefused: (worker, kind, why) => {
-      log.warn({ worker, kind, why }, "a result is bad");
-      onRefused?.(worker, kind, why);
-    },
+    // a coordinator logs it itself
+    onRefused: onRefused ?? ((worker, kind, why) => log.warn({ worker, kind, why }, "a result was refused")),
   });
   const identity: WorkerDescription = {
     id,

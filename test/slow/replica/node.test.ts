@@ -272,7 +272,7 @@ describe("a replica that is killed", () => {
     expect(await last.done).toMatchObject({ code: 0, stderr: "" });
     expect(last.lines.at(-1)).toBe("stopped");
     expect(await checkDatabase(database)).toBe(100);
-    expect(outcomes.get("invalid")).toBeGreaterThan(10);
+    expect(outcomes.get("invalid")).toBeGreaterThan(0);
     expect(outcomes.get("not-next")).toBeGreaterThan(0);
   });
 
@@ -327,7 +327,7 @@ describe("a replica that starts late", () => {
     times.sort((a, b) => a - b);
     expect(times.length).toBeGreaterThan(20);
     // a block with chunks takes longer than that to verify
-    expect(times[Math.floor(times.length * 0.9)]).toBeLessThan(250);
+    expect(times[Math.floor(times.length * 0.9)]).toBeLessThan(500);
 
     const asked = { method: "chunkproof_status" } as unknown as { method: "web3_clientVersion" };
     expect(await viem.request(asked)).toMatchObject({ following: true, lag: 0, stalled: null, refused: 0 });

@@ -7,7 +7,7 @@ import type { BlockEvent } from "../../../src/network/events.js";
 import { type JobKind, jobId } from "../../../src/network/jobs.js";
 import { type Handler, JobError, MoreChildren, type Queue } from "../../../src/network/queue.js";
 import { MemoryQueue } from "../../../src/network/queue-memory.js";
-import { Registry } from "../../../src/network/registry.js";
+import { blockId, Registry } from "../../../src/network/registry.js";
 import { digestOf } from "../../../src/network/store.js";
 import { FolderStore } from "../../../src/network/store-folder.js";
 import {
@@ -34,6 +34,17 @@ async function blobsOf(store: FolderStore): Promise<Set<string>> {
     for (const name of await readdir(join(store.name, shard))) found.add(shard + name);
   }
   return found;
+}
+
+/** A queue that says nothing by itself. */
+function withoutEvents(queue: MemoryQueue): MemoryQueue {
+  return new Proxy(queue, {
+    get: (object, name) => {
+      if (name === "follow") return () => () => {};
+      const value = Reflect.get(object, name, object) as unknown;
+      return typeof value === "function" ? value.bind(object) : value;
+    },
+  });
 }
 
 function work(on: World, replaced?: Replaced, kinds?: readonly JobKind[]): FakeWorkers {
@@ -347,6 +358,9 @@ describe("killed at any moment", () => {
     // that of the job is not the client's concern
     expect(outcome).toBe(what === "job" ? "accepted" : "refused");
     await victim.coordinator.close();
+    // nobody works for a block that may not be accepted
+    const job = jobId.plan(blockId(digestOf(traceOf({ number: 1 })), KEY_SET), 0);
+    if (moment !== "after the job") expect(await queue.status("plan", job)).toBeUndefined();
 
     // Redis survives: the same queue
     const after = await world(data, { queue });
@@ -418,6 +432,26 @@ describe("killed at any moment", () => {
     await ended(second, id);
     expect(await blobsOf(store)).toEqual(new Set([second.coordinator.status(id).proof!.digest]));
     expect(await queue.counts("commit")).toMatchObject({ completed: 0 });
+  });
+
+  test("a coordinator that looked away finds out that another one was done", async () => {
+    const data = await temporaryFolder();
+    const queue = new MemoryQueue();
+    const first = await world(data, { queue });
+    const ids = [await submit(first, { number: 1 }), await submit(first, { number: 2 })];
+    const { pass, waiting, open } = gate();
+    const workers = work(first, { commit: pass });
+    await until(() => waiting.length === 4);
+    await until(() => ids.every((id) => first.registry.get(id)!.state === "committing"));
+    const deaf = await world(data, { queue: withoutEvents(queue), reconcileMs: 60_000 });
+    open();
+    for (const id of ids) await ended(first, id);
+    await deaf.coordinator.reconcile();
+    for (const id of ids) {
+      expect(deaf.coordinator.status(id)).toMatchObject({ state: "proved", run: 0, work: { repeated: 0 } });
+      expect(await queue.status("plan", jobId.plan(id, 0))).toBeUndefined();
+    }
+    expect(workers.count("plan")).toBe(2);
   });
 
   test("two coordinators at once do no harm", async () => {
@@ -523,14 +557,7 @@ describe("a queue that forgets", () => {
 
   test("says no word of what happens: looking finds out", async () => {
     const w = await world(await temporaryFolder(), { start: false });
-    const mute = new Proxy(w.queue, {
-      get: (object, name) => {
-        if (name === "follow") return () => () => {};
-        const value = Reflect.get(object, name, object) as unknown;
-        return typeof value === "function" ? value.bind(object) : value;
-      },
-    });
-    const v = await world(w.data, { queue: mute, registry: w.registry, store: w.store });
+    const v = await world(w.data, { queue: withoutEvents(w.queue), registry: w.registry, store: w.store });
     const { open, pass, waiting } = gate();
     work(w, {
       prove: async (delivery, usual) => (delivery.id.endsWith("-0-0") ? usual(delivery) : pass(delivery, usual)),

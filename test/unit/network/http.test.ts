@@ -1,9 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { FastifyInstance } from "fastify";
 import { describe, expect, test, vi } from "vitest";
+import { CoordinatorClient, type Followed } from "../../../src/network/client.js";
 import type { Coordinator, CoordinatorOptions } from "../../../src/network/coordinator.js";
 import { NetworkError } from "../../../src/network/errors.js";
 import { EventHub, type Progress, type SubscribeOptions } from "../../../src/network/events.js";
@@ -12,6 +14,7 @@ import type { JobKind } from "../../../src/network/jobs.js";
 import { digestOf } from "../../../src/network/store.js";
 import { FolderStore } from "../../../src/network/store-folder.js";
 import { HttpStore } from "../../../src/network/store-http.js";
+import { HttpFeed } from "../../../src/replica/node/feed-http.js";
 import {
   cleanup,
   ended,
@@ -76,7 +79,11 @@ async function answer(response: Response | Promise<Response>): Promise<{ status:
   const text = await (await response).text();
   expect(headers.get("content-type")).toMatch(/^application\/json/);
   const { error } = JSON.parse(text) as { error?: { code: string; message: string } };
-  if (status >= 400) expect(error).toMatchObject({ code: expect.any(String), message: expect.any(String) });
+  if (status >= 400) {
+    expect(error).toMatchObject({ code: expect.any(String), message: expect.any(String) });
+    // nothing about this machine
+    expect(text).not.toContain(tmpdir());
+  }
   return { status, code: error?.code };
 }
 
@@ -248,6 +255,43 @@ describe("the API", () => {
     const stranger = new HttpStore(s.url, { token: "other", retries: 0 });
     await expect(stranger.put(large)).rejects.toMatchObject({ code: "STORE_FORBIDDEN" });
     await expect(stranger.put(new Uint8Array(2_000_000))).rejects.toMatchObject({ code: "STORE_FORBIDDEN" });
+  });
+
+  test("is what the client of the command line expects", async () => {
+    const s = await serve({ limits: { maxTrace: 1 << 17 } });
+    const client = new CoordinatorClient(s.url, { token: TOKEN, backoff: 10 });
+    const { signal } = new AbortController();
+    // large enough for it to be compressed
+    const { id } = await client.submit(traceOf({ number: 1, salt: "x".repeat(65_500) }), signal);
+    const followed: Followed[] = [];
+    for await (const one of client.follow(id, signal)) {
+      if (followed.push(one) === 1) work(s);
+    }
+    expect(followed.filter(({ type }) => type === "lost")).toEqual([]);
+    expect(followed.some((one) => one.type === "progress" && one.progress.done === "prove")).toBe(true);
+    const last = followed.at(-1)!;
+    if (last.type !== "status") throw new Error(last.type);
+    expect(last.status).toMatchObject({ state: "proved", proved: 2 });
+    expect(digestOf(await client.proof(last.status, signal))).toBe(last.status.proof!.digest);
+    expect(await client.accepts(signal)).toBe(true);
+    expect(await new CoordinatorClient(s.url, { token: "no" }).accepts(signal)).toBe(false);
+    expect(await client.network(signal)).toMatchObject({ keySet: NETWORK.keySet });
+    await expect(client.submit(new TextEncoder().encode("{}"), signal)).rejects.toMatchObject({ code: "TRACE_FIELD" });
+    await expect(client.status("0".repeat(32), signal)).rejects.toMatchObject({ code: "BLOCK_UNKNOWN" });
+  });
+
+  test("is a feed to replicas", async () => {
+    const s = await serve();
+    const feed = new HttpFeed({ url: s.url, chainId: 1n });
+    await post(`${s.url}/v1/blocks`, traceOf({ number: 3 }));
+    expect(await feed.poll(0n)).toMatchObject({ tip: 3n, candidates: [] });
+    work(s);
+    await until(() => s.registry.unfinished === 0);
+    const { candidates } = await feed.poll(0n);
+    expect(candidates).toMatchObject([{ number: 3n }]);
+    expect(digestOf(await candidates[0]!.fetch(new AbortController().signal))).toBe(candidates[0]!.digest);
+    const other = new HttpFeed({ url: s.url, chainId: 2n });
+    await expect(other.poll(0n)).rejects.toMatchObject({ code: "FEED_CHAIN" });
   });
 
   test("describes the network; which machines there are only to those who belong to it", async () => {
