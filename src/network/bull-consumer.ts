@@ -21,7 +21,7 @@ import { backoffOf, checkFamily, decodeFailure, leaseLost, MAX_LOST, thrown } fr
 import { isReply, reasonOf } from "./redis.js";
 
 /** Seconds that a consumer waits at most before it looks for itself: a wake-up may get lost with who got it. */
-const BLOCK = 2;
+const BLOCK = 5;
 /** Milliseconds that a consumer rests when Redis refuses what it asks for. */
 const REST = 1000;
 

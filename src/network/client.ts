@@ -17,7 +17,7 @@ export interface ClientOptions {
   readonly token?: string | undefined;
   /** Milliseconds in which nothing comes, until a request is given up. Default 30 s. */
   readonly timeout?: number | undefined;
-  /** Milliseconds without any answer, until the coordinator counts as gone. Default 30 s; while following two minutes. */
+  /** Milliseconds without any answer, until the coordinator counts as gone. Default 10 s; while following two minutes. */
   readonly patience?: number | undefined;
   /** Milliseconds before the first of the attempts that follow; doubles. Default 250. */
   readonly backoff?: number | undefined;
@@ -291,7 +291,7 @@ export class CoordinatorClient {
 
   /** Again and again while it may get better. */
   async #patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const patience = this.#options.patience ?? 30_000;
+    const patience = this.#options.patience ?? 10_000;
     const started = performance.now();
     for (let failures = 1; ; failures++) {
       try {

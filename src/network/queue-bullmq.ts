@@ -123,7 +123,9 @@ export class BullQueue implements Queue {
       const own = connect(address, MAX_BLOCK + timeout, { maxRetriesPerRequest: null, connectionName: name });
       own.setMaxListeners(0);
       blocking.add(own);
-      own.once("end", () => blocking.delete(own));
+      // BullMQ ends one that hangs, and connects it again
+      own.on("ready", () => blocking.add(own));
+      own.on("end", () => blocking.delete(own));
       return own;
     };
     try {
@@ -217,18 +219,17 @@ export class BullQueue implements Queue {
   async status(kind: JobKind, id: string): Promise<JobStatus | undefined> {
     if (!isJobId(id)) return undefined;
     return this.#call(async ({ lines }) => {
-      for (;;) {
-        const job = await lines[kind].getJob(id);
+      for (let tries = 0; tries < 3; tries++) {
+        // in this order: what is read of an active job is of this attempt
+        const [state, job] = await Promise.all([lines[kind].getJobState(id), lines[kind].getJob(id)]);
         if (job === undefined) return undefined;
-        // of jobs that have ended there are many; to look through those that have not takes longer
-        if (job.finishedOn !== undefined && (await job.isCompleted())) return statusOf(kind, job, "completed");
-        const state = await job.getState();
-        // it ended in between, or was removed
-        if ((state === "completed" || state === "failed") && job.finishedOn === undefined) continue;
-        if (state === "unknown") continue;
+        const over = state === "completed" || state === "failed";
+        // added, ended or removed in between
+        if (state === "unknown" || over !== (job.finishedOn !== undefined)) continue;
         const due = state === "prioritized" || (state === "delayed" && job.delay === 0);
         return statusOf(kind, job, due ? "waiting" : state);
       }
+      return undefined;
     });
   }
 

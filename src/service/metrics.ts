@@ -6,6 +6,7 @@
  */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { JOB_KINDS } from "../network/jobs.js";
 import { VERSION } from "../version.js";
 
 /** Longest that what is asked for at a scrape may take, milliseconds. */
@@ -51,8 +52,15 @@ class Metrics implements ServiceMetrics {
     if (process) collectDefaultMetrics({ register: this.registry });
   }
 
-  counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
-    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  /** @param labels values of each label where they are known: what begins with its first event never seems to have risen. */
+  counter<L extends string>(name: string, help: string, labels: Readonly<Record<L, readonly string[]>>): Counter<L> {
+    const labelNames = Object.keys(labels) as L[];
+    const counter = new Counter({ name, help, labelNames, registers: [this.registry] });
+    let all: Partial<Record<L, string>>[] = [{}];
+    for (const label of labelNames)
+      all = all.flatMap((one) => labels[label].map((value) => ({ ...one, [label]: value })));
+    for (const one of all) counter.inc(one, 0);
+    return counter;
   }
 
   gauge<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> {
@@ -103,8 +111,10 @@ const withMetrics = <T extends object>(metrics: Metrics, own: T): ServiceMetrics
 
 /** Metrics of who does jobs. */
 const jobMetrics = (m: Metrics) => ({
-  /** `outcome`: `completed`, `retried`, `failed`, `lost`, `handed_back`. */
-  jobsTotal: m.counter("chunkproof_jobs_total", "Jobs that were begun here and have ended", ["kind", "outcome"]),
+  jobsTotal: m.counter("chunkproof_jobs_total", "Jobs that were begun here and have ended", {
+    kind: JOB_KINDS,
+    outcome: ["completed", "retried", "failed", "lost", "handed_back"],
+  }),
   /** `backend`: as the result says; `none` for jobs that are done without one. */
   jobDurationSeconds: m.histogram(
     "chunkproof_job_duration_seconds",
@@ -128,8 +138,9 @@ export type JobMetrics = ReturnType<typeof jobMetrics>;
 export function coordinatorMetrics(options: MetricsOptions = {}) {
   const m = new Metrics("coordinator", options);
   return withMetrics(m, {
-    /** `result`: `proved`, `failed`, `cancelled`. */
-    blocksTotal: m.counter("chunkproof_blocks_total", "Blocks that have ended", ["result"]),
+    blocksTotal: m.counter("chunkproof_blocks_total", "Blocks that have ended", {
+      result: ["proved", "failed", "cancelled"],
+    }),
     blocksUnfinished: m.gauge("chunkproof_blocks_unfinished", "Blocks that were accepted and have not ended"),
     blockDurationSeconds: m.histogram(
       "chunkproof_block_duration_seconds",
@@ -141,13 +152,20 @@ export function coordinatorMetrics(options: MetricsOptions = {}) {
     queueOldestSeconds: m.gauge("chunkproof_queue_oldest_seconds", "How long the first in line has been waiting", [
       "kind",
     ]),
-    resultsRefusedTotal: m.counter("chunkproof_results_refused_total", "Results that were bad", ["kind"]),
-    workRepeatedTotal: m.counter("chunkproof_work_repeated_total", "Jobs done again", ["kind"]),
+    resultsRefusedTotal: m.counter("chunkproof_results_refused_total", "Results that were bad", {
+      kind: ["commit", "prove"],
+    }),
+    workRepeatedTotal: m.counter("chunkproof_work_repeated_total", "Jobs done again", { kind: JOB_KINDS }),
     workers: m.gauge("chunkproof_workers", "Workers that prove"),
-    httpRequestsTotal: m.counter("chunkproof_http_requests_total", "Requests answered", ["method", "route", "status"]),
+    httpRequestsTotal: m.counter("chunkproof_http_requests_total", "Requests answered", {
+      method: [],
+      route: [],
+      status: [],
+    }),
     httpRequestsInFlight: m.gauge("chunkproof_http_requests_in_flight", "Requests being answered"),
-    /** `direction`: `in`, `out`. */
-    storeBytesTotal: m.counter("chunkproof_store_bytes_total", "Bytes of blobs and proofs over HTTP", ["direction"]),
+    storeBytesTotal: m.counter("chunkproof_store_bytes_total", "Bytes of blobs and proofs over HTTP", {
+      direction: ["in", "out"],
+    }),
     redisUp: m.gauge("chunkproof_redis_up", "1 if the queue answers"),
     ...jobMetrics(m),
   });
@@ -172,8 +190,9 @@ export function replicaMetrics(options: MetricsOptions = {}) {
       "chunkproof_replica_behind_seconds",
       "Age of the head while the feed has more; else 0",
     ),
-    /** `result`: `valid`, `invalid`. */
-    replicaBlocksTotal: m.counter("chunkproof_replica_blocks_total", "Blocks that were verified", ["result"]),
+    replicaBlocksTotal: m.counter("chunkproof_replica_blocks_total", "Blocks that were verified", {
+      result: ["valid", "invalid"],
+    }),
     replicaVerifyDurationSeconds: m.histogram(
       "chunkproof_replica_verify_duration_seconds",
       "Time to verify a block",
@@ -181,7 +200,7 @@ export function replicaMetrics(options: MetricsOptions = {}) {
     ),
     replicaStalled: m.gauge("chunkproof_replica_stalled", "1 if the chain does not go on without somebody's help"),
     /** `method`: of those that are served, or `unknown`; `result`: `ok`, `error`. */
-    rpcRequestsTotal: m.counter("chunkproof_rpc_requests_total", "Calls of JSON-RPC", ["method", "result"]),
+    rpcRequestsTotal: m.counter("chunkproof_rpc_requests_total", "Calls of JSON-RPC", { method: [], result: [] }),
   });
 }
 export type ReplicaMetrics = ReturnType<typeof replicaMetrics>;

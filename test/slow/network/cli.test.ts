@@ -12,8 +12,8 @@ import { loadScenario, runScenario } from "../../../src/trace/scenarios.js";
 import { encodeSnapshot } from "../../../src/trace/snapshot.js";
 import { startNode } from "../../support/built.js";
 import { ROOT } from "../../support/circuits.js";
-import { freePort, type ServiceProcess, TestNetwork, TOKEN, until } from "../../support/network.js";
-import { redisMissing, startRedis } from "../../support/redis.js";
+import { type ServiceProcess, TestNetwork, TOKEN, until } from "../../support/network.js";
+import { freePort, redisMissing, startRedis } from "../../support/redis.js";
 
 const CLI = join(ROOT, "dist", "cli", "main.js");
 let dir: string;
@@ -187,7 +187,9 @@ describe("signals", () => {
     const network = new TestNetwork({ dir: here("signals") });
     try {
       const late = await network.coordinator(["--drain-timeout", "1ms"]);
-      await network.submit(await readFile(here("block.trace")));
+      // large enough to be caught in the middle of it
+      const { trace } = await runScenario(loadScenario("demo"));
+      await network.submit(encodeTrace(trace));
       await until("a job", async () => {
         const metrics = await (await network.api("/metrics")).text();
         return /^chunkproof_jobs_active\{kind="(commit|prove)"\} 1$/m.test(metrics) ? true : undefined;

@@ -65,9 +65,16 @@ describe("metrics of the services", () => {
     expect(text).toContain(`chunkproof_build_info{version="${VERSION}",protocol="3",service="worker"} 1`);
     expect(text).toContain('chunkproof_jobs_total{kind="prove",outcome="completed"} 2');
     expect(text).toContain('chunkproof_job_duration_seconds_bucket{le="0.5",kind="prove",backend="wasm"} 1');
-    expect(await b.scrape()).not.toContain("completed");
+    expect(await b.scrape()).toContain('chunkproof_jobs_total{kind="prove",outcome="completed"} 0');
     expect(a.contentType).toMatch(/^text\/plain; version=0\.0\.4/);
   });
+});
+
+test("counters begin with 0 where their labels are known: alerts look at how they rise", async () => {
+  expect(await coordinatorMetrics().scrape()).toContain('chunkproof_blocks_total{result="failed"} 0');
+  expect(await coordinatorMetrics().scrape()).toContain('chunkproof_results_refused_total{kind="prove"} 0');
+  expect(await replicaMetrics().scrape()).toContain('chunkproof_replica_blocks_total{result="invalid"} 0');
+  expect(await coordinatorMetrics().scrape()).not.toMatch(/^chunkproof_http_requests_total/m);
 });
 
 describe("a scrape", () => {
