@@ -59,6 +59,8 @@ const INTERNAL = new Set([
   "VERIFIER_TIMEOUT",
   "WASM_UNSUPPORTED",
   "WEBGPU_UNAVAILABLE",
+  // a machine whose results are bad by its own check
+  "WORKER_BROKEN",
   "WORKER_FAILED",
 ]);
 

@@ -54,6 +54,8 @@ interface Held {
   readonly controller: AbortController;
   /** The lease is lost: whatever comes out is dropped. */
   lost: boolean;
+  /** It is given away, and its lock with it. */
+  ending: boolean;
 }
 
 /** See the module. */
@@ -151,6 +153,7 @@ export class BullConsumer implements Consumer {
   renew(): void {
     if (this.link.redis.status !== "ready") return;
     for (const held of this.#held) {
+      if (held.lost || held.ending) continue;
       this.#extend(held).catch(() => {
         // Redis is away: when it is back, it says whose the job is
       });
@@ -159,7 +162,7 @@ export class BullConsumer implements Consumer {
 
   async #extend(held: Held): Promise<boolean> {
     const renewed = await held.job.extendLock(held.token, this.link.settings.lockDuration);
-    if (!renewed) this.#lose(held);
+    if (!renewed && !held.ending) this.#lose(held);
     return Boolean(renewed);
   }
 
@@ -173,13 +176,14 @@ export class BullConsumer implements Consumer {
 
   /** What BullMQ calls with a job; what this throws tells it what became of the job. */
   async #process(job: Job, token: string): Promise<Json> {
-    const held: Held = { job, token, controller: new AbortController(), lost: false };
+    const held: Held = { job, token, controller: new AbortController(), lost: false, ending: false };
     this.#held.add(held);
     try {
       // it came along with a pause
       if (this.#paused || this.#closing !== undefined) throw new HandBack(0);
       // who had it before may have added children, and died before it waited for them
       if (job.attemptsStarted > 1 && (await job.moveToWaitingChildren(token))) throw new WaitingChildrenError();
+      if (held.lost) throw new WaitingError();
       const result = (await this.handler(this.#deliver(held))) ?? null;
       // fails here if it is no JSON, and not halfway through BullMQ
       JSON.stringify(result);
@@ -226,6 +230,7 @@ export class BullConsumer implements Consumer {
     try {
       if (error instanceof WaitingChildrenError) return error;
       if (error instanceof HandBack) {
+        held.ending = true;
         await job.moveToDelayed(Date.now() + Math.ceil(error.delay), token);
         return new DelayedError();
       }
@@ -257,6 +262,7 @@ export class BullConsumer implements Consumer {
     const parent = { id: job.id!, queue: job.queueQualifiedName };
     if (more.length > 0) await link.flows.addBulk(more.map((child) => childOf(child, parent)));
     await job.updateData(data ?? null);
+    held.ending = true;
     if (await job.moveToWaitingChildren(token)) return new WaitingChildrenError();
     // all of them have ended
     await job.moveToDelayed(Date.now(), token);

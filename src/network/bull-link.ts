@@ -86,7 +86,7 @@ export async function jobAt({ lines, settings }: Link, key: string): Promise<Job
 }
 
 /**
- * Makes sure that children can be added to a job: none of them has another one's. Those that failed on their own begin again.
+ * Makes sure that children can be added to a job: none of them is another one's. Those that have failed begin again.
  *
  * @throws NetworkError `JOB_MALFORMED`
  */
@@ -94,8 +94,10 @@ export async function claim(link: Link, kind: JobKind, id: string, children: rea
   const own = link.lines[kind].toKey(id);
   const known = await Promise.all(children.map((child) => link.lines[child.kind].getJob(child.id)));
   for (const job of known) {
-    if (job === undefined || job.parentKey === own) continue;
-    if (job.parentKey !== undefined && (await jobAt(link, job.parentKey)) !== undefined) throw foreignChild(job.id!);
+    if (job === undefined) continue;
+    const { parentKey = own } = job;
+    if (parentKey !== own && (await jobAt(link, parentKey)) !== undefined) throw foreignChild(job.id!);
+    // BullMQ would let its new parent wait for it for ever
     if (job.finishedOn !== undefined && (await job.isFailed())) await job.remove({ removeChildren: false });
   }
 }

@@ -27,6 +27,7 @@ import { ChunkproofError, type ErrorDetails } from "../verifier/errors.js";
  * | `JOB_LOST` | its worker died or hung too often |
  * | `NETWORK_VERSION`, `NETWORK_PROTOCOL`, `NETWORK_KEYS` | a worker that does not fit the network |
  * | `NETWORK_BANNED` | a worker whose results were refused too often |
+ * | `KEYS_CONTRADICT` | what was made with this machine's keys is not valid under them |
  * | `WORKER_BROKEN` | a worker whose results fail its own check again and again |
  * | `MEMORY_LIMIT` | a layout that needs more than `--max-memory` |
  * | `EXECUTOR_LOST` | the thread that computes ended |
@@ -34,6 +35,7 @@ import { ChunkproofError, type ErrorDetails } from "../verifier/errors.js";
  * | `BLOCK_UNKNOWN` | no such block |
  * | `BLOCK_CHAIN`, `BLOCK_NUMBER`, `BLOCK_STATE` | a block of another chain, one too many with its number, one that is in no state for that |
  * | `BUSY` | too much at the same time: to be tried again later |
+ * | `COORDINATOR_UNAVAILABLE`, `COORDINATOR_MALFORMED` | a coordinator that does not answer, or not as one does |
  * | `UNAUTHORIZED`, `FORBIDDEN` | no token, or a wrong one |
  * | `NOT_FOUND`, `METHOD_NOT_ALLOWED`, `MEDIA_TYPE`, `REQUEST_MALFORMED`, `REQUEST_TIMEOUT` | a request that the API does not have |
  * | `INTERNAL` | the coordinator failed; its log tells why |

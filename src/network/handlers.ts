@@ -57,7 +57,7 @@ export type JobHandler = (delivery: Delivery, executor: Executor) => Promise<Jso
 
 /** Faults of this worker: another one can do the job. */
 const UNFIT =
-  /^(KEYS_|KEYSET_|FILE_|ZKEY_|CKEY_|SOLVER_PLAN|POINT_|ARITHMETIC_|WASM_|STORE_FORBIDDEN|STORE_FULL|STORE_UNAVAILABLE)/;
+  /^(KEYS_|KEYSET_|FILE_|SOURCE_|BINFILE_|ZKEY_|CKEY_|VK_|FOREIGN_|PLAN_|POINT_|ARITHMETIC_|WASM_|STORE_FORBIDDEN|STORE_FULL|STORE_UNAVAILABLE)/;
 /** What no other attempt could change. */
 const FATAL = /^(TRACE_|ROW_|BLOCK_|TX_|HEADER_|CLAIM_|JOB_MALFORMED|CHUNKS_FAILED|COLUMN)/;
 /** A machine that fails at a trace says nothing about the trace. */
@@ -285,14 +285,14 @@ class Handlers {
     for (;;) {
       refuseFailures(chunks.map(({ job, made }) => (made === undefined ? failures.get(job) : undefined)));
       const handedIn = await each(chunks, (chunk) => this.#handedIn(chunk, results, signal));
-      const assembled = await executor.run(
-        "assemble",
-        {
-          ...{ ...input, alpha, beta },
-          chunks: chunks.map(({ layout, d, p }, i) => ({ layout, d, p, proof: handedIn[i]!.bytes })),
-        },
-        signal,
-      );
+      const proved = chunks.map(({ layout, d, p }, i) => ({ layout, d, p, proof: handedIn[i]!.bytes }));
+      const assembled = await executor
+        .run("assemble", { ...input, alpha, beta, chunks: proved }, signal)
+        .catch((error: unknown) => {
+          // somebody may have committed to, and proved, other columns than those of the chunk
+          if (codeOf(error) !== "BLOCK_UNBALANCED" || data.round >= MAX_ROUNDS) throw error;
+          return this.#correct(data, delivery, executor, error);
+        });
       if ("proof" in assembled) {
         const { proof } = assembled;
         const repaired = { commitments: data.corrected, proofs: chunks.reduce((sum, { tries }) => sum + tries, 0) };
@@ -357,8 +357,12 @@ class Handlers {
     return store.put(proof, signal);
   }
 
-  /** Corrects all commitments, draws challenges again, and has every chunk proved under these. */
-  async #correct(data: JobData<"assemble">, delivery: Delivery, executor: Executor): Promise<never> {
+  /**
+   * Corrects all commitments, draws challenges again, and has every chunk proved under these.
+   *
+   * @param cause thrown if no commitment is wrong.
+   */
+  async #correct(data: JobData<"assemble">, delivery: Delivery, executor: Executor, cause?: unknown): Promise<never> {
     const { signal } = delivery;
     if (data.round >= MAX_ROUNDS) throw unfitKeys("commitments that were made here are wrong");
     let corrected = 0;
@@ -374,6 +378,7 @@ class Handlers {
       const { layout, columns } = chunk;
       chunks.push({ layout, columns, d, p, job: jobId.prove(data.block, run, i, round * ROUND), tries: 0 });
     }
+    if (corrected === 0 && cause !== undefined) throw cause;
     const input = await this.#blobs(data, signal);
     const { alpha, beta } = await executor.run("challenge", { ...input, chunks }, signal);
     if (alpha === undefined || beta === undefined) throw unfitKeys("commitments made here are none");

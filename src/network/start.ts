@@ -20,6 +20,7 @@ import { coordinatorMetrics, type JobMetrics, workerMetrics } from "../service/m
 import type { COORDINATOR_OPTIONS, WORKER_OPTIONS } from "../service/options.js";
 import { parentOfBlock, span } from "../service/telemetry.js";
 import { BLOCK_PROOF_VERSION } from "../verifier/encoding.js";
+import { PROTOCOL as BLOCK_PROTOCOL } from "../verifier/transcript.js";
 import { VERSION } from "../version.js";
 import { Coordinator } from "./coordinator.js";
 import { NetworkError } from "./errors.js";
@@ -41,7 +42,7 @@ import { HttpStore } from "./store-http.js";
 import { type WorkerEvent, WorkerService } from "./worker.js";
 
 /** What workers and coordinators must have in common: the jobs, and the proofs that come of them. */
-export const PROTOCOL = `jobs 1, block proofs ${BLOCK_PROOF_VERSION}`;
+export const PROTOCOL = `jobs 1, block proofs ${BLOCK_PROOF_VERSION}, ${BLOCK_PROTOCOL}`;
 
 /** How long a queue that does not answer is waited for at the start, milliseconds. */
 const QUEUE_PATIENCE = 30_000;

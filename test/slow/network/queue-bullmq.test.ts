@@ -264,6 +264,24 @@ describe.skipIf(redisMissing)(`queues in Redis${redisMissing === undefined ? "" 
     });
   });
 
+  it("children that failed and are nobody's any more do not keep a new parent waiting", async () => {
+    const queue = await open();
+    let times = 0;
+    const work: Handler = async () => {
+      if (++times === 1) throw new JobError({ code: "BAD", message: "bad", retryable: false });
+      return times;
+    };
+    queue.consume("prove", work, { concurrency: 1 });
+    queue.consume("assemble", async ({ children }) => [...(await children()).results.values()] as number[], {
+      concurrency: 1,
+    });
+    await queue.add(job("assemble", "p"), [job("prove", "a")]);
+    expect(await ended(queue, "assemble", "p")).toMatchObject({ result: [] });
+    await queue.remove([{ kind: "assemble", id: "p" }]);
+    await queue.add(job("assemble", "p"), [job("prove", "a")]);
+    expect(await ended(queue, "assemble", "p")).toMatchObject({ result: [2] });
+  });
+
   describe("Redis that goes away", () => {
     let own: TestRedis;
     beforeEach(async () => {
