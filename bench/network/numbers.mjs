@@ -25,7 +25,13 @@ export const sum = (/** @type {number[]} */ values) => values.reduce((total, val
 
 /** Three significant digits of what is there. */
 export const shown = (/** @type {number | undefined} */ value) =>
-  value === undefined || Number.isNaN(value) ? "" : value === 0 ? "0" : Math.abs(value) < 1 ? value.toFixed(2) : short(value);
+  value === undefined || Number.isNaN(value)
+    ? ""
+    : value === 0
+      ? "0"
+      : Math.abs(value) < 1
+        ? value.toFixed(2)
+        : short(value);
 export const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)} %`;
 export const grouped = (/** @type {number} */ n) => Math.round(n).toLocaleString("en-US");
 

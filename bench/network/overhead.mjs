@@ -168,7 +168,13 @@ export function overheadTables(/** @type {any[]} */ rows) {
   );
   const stages = ["plan", "commit", "challenge", "prove", "assemble", "block"];
   const waits = table(
-    ["lanes", "samples", "commit + prove", ...stages.map((stage) => (stage === "block" ? "whole block" : stage)), "job to job"],
+    [
+      "lanes",
+      "samples",
+      "commit + prove",
+      ...stages.map((stage) => (stage === "block" ? "whole block" : stage)),
+      "job to job",
+    ],
     rows.map(({ params, waits, ready, gap }) => {
       const cell = (/** @type {any} */ { p50, p95 }) => (p50 === undefined ? "" : `${shown(p50)} / ${shown(p95)}`);
       const cells = [ready, ...stages.map((stage) => waits[stage]), gap].map(cell);

@@ -4,4 +4,4 @@
  * @module
  */
 
-export { RedisQueue as MeasuredQueue } from "../../dist/network/queue-redis.js";
+export { BullQueue as MeasuredQueue } from "../../dist/network/queue-bullmq.js";

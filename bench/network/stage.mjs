@@ -177,11 +177,7 @@ export class Stage {
   }
 
   /** Runs `chunkproof …`. */
-  chunkproof(
-    /** @type {string} */ name,
-    /** @type {string[]} */ args,
-    /** @type {Record<string, string>} */ env = {},
-  ) {
+  chunkproof(/** @type {string} */ name, /** @type {string[]} */ args, /** @type {Record<string, string>} */ env = {}) {
     return this.spawn(name, process.execPath, [join(ROOT, "bin", "cli", "main.js"), ...args], env);
   }
 
@@ -205,7 +201,8 @@ export class Stage {
 
   /** A Redis as docs/network.md asks for it, with its data in the stage's folder. */
   async redis(/** @type {string} */ name, /** @type {string[]} */ more = []) {
-    if (spawnSync("redis-server", ["--version"]).status !== 0) throw new CannotRunError("redis-server is not installed");
+    if (spawnSync("redis-server", ["--version"]).status !== 0)
+      throw new CannotRunError("redis-server is not installed");
     const port = await freePort();
     const dir = join(this.dir, name);
     await mkdir(dir);

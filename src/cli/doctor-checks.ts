@@ -240,9 +240,9 @@ async function checkRedis(
   prefix: string,
   timeout: number,
 ): Promise<{ checks: Check[]; network?: NetworkFacts }> {
-  const [{ inspectRedis }, { RedisQueue }] = await Promise.all([
+  const [{ inspectRedis }, { BullQueue }] = await Promise.all([
     import("../network/redis.js"),
-    import("../network/queue-redis.js"),
+    import("../network/queue-bullmq.js"),
   ]);
   let checks: Check[];
   try {
@@ -253,7 +253,7 @@ async function checkRedis(
   }
   if (checks.some(({ level }) => level === "fail")) return { checks };
   try {
-    const queue = await RedisQueue.open(url, { prefix, timeout });
+    const queue = await BullQueue.open(url, { prefix, timeout });
     try {
       const [network, workers] = await Promise.all([queue.description(), queue.workers()]);
       if (network === undefined) {

@@ -36,13 +36,18 @@ const malformed = (where: string, expected: string, got?: string) =>
   new NetworkError("not a job", { code: "JOB_MALFORMED", where, expected, got });
 
 /** Whether a job may be called so. */
-export const isJobId = (id: string): boolean => /^[0-9a-zA-Z_-]{1,200}$/.test(id) && !RESERVED.has(id);
+export const isJobId = (id: string): boolean =>
+  /^[0-9a-zA-Z_-]{1,200}$/.test(id) && !/^\d+$/.test(id) && !RESERVED.has(id);
 
 /** @throws NetworkError `JOB_MALFORMED` */
 export function checkSpec(spec: JobSpec): void {
   const { id, kind, priority, attempts } = spec;
   if (!isJobId(id)) {
-    throw malformed(`${kind}.id`, "1 to 200 of 0-9 a-z A-Z _ -, no name of BullMQ's", JSON.stringify(id.slice(0, 250)));
+    throw malformed(
+      `${kind}.id`,
+      "1 to 200 of 0-9 a-z A-Z _ -, not a number, no name of BullMQ's",
+      JSON.stringify(id.slice(0, 250)),
+    );
   }
   if (!Number.isInteger(priority) || priority < 0 || priority > MAX_PRIORITY) {
     throw malformed(`${id}.priority`, `0 to ${MAX_PRIORITY}`, String(priority));

@@ -1,6 +1,6 @@
 /**
  * The queue: jobs with children, leases, retries. Two implementations, one behaviour: `queue-memory.ts` in one process,
- * `queue-redis.ts` on BullMQ.
+ * `queue-bullmq.ts` on BullMQ and Redis.
  *
  * Delivery is at least once: a job whose worker dies is given to another. A result that comes after the lease was lost is
  * dropped.
@@ -21,7 +21,7 @@ export interface JobSpec<K extends JobKind = JobKind> {
   readonly data: Json;
   /** Smaller is sooner; 0 to 2^21 − 1. */
   readonly priority: number;
-  /** How often it may be begun before it has failed. */
+  /** How often it may fail; that its worker died or hung does not count. */
   readonly attempts: number;
 }
 
@@ -84,7 +84,7 @@ export class JobError extends Error {
   }
 }
 
-/** Thrown by a handler: gives the job back, as if it had not been taken. */
+/** Thrown by a handler: gives the job back. No attempt has failed; others of its priority may now come before it. */
 export class HandBack extends Error {
   /** @param delay milliseconds before anybody gets it again. */
   constructor(readonly delay: number) {
@@ -93,7 +93,7 @@ export class HandBack extends Error {
   }
 }
 
-/** Thrown by a handler: the job waits for more children, with other data, and is then delivered again, as a first attempt. */
+/** Thrown by a handler: the job waits for more children, with other data, and is then delivered again. No attempt has failed. */
 export class MoreChildren extends Error {
   constructor(
     readonly children: readonly JobSpec[],
@@ -167,7 +167,7 @@ export interface Queue {
   /** Adds a job and the jobs it waits for. Children that fail do not keep it from running: it sees why. */
   add(job: JobSpec, children?: readonly JobSpec[]): Promise<void>;
   status(kind: JobKind, id: string): Promise<JobStatus | undefined>;
-  /** Removes jobs that nobody is at; those in work go on, and their results are dropped. */
+  /** Removes jobs; those in work are aborted, and whatever comes out of them is dropped. */
   remove(jobs: readonly { readonly kind: JobKind; readonly id: string }[]): Promise<void>;
   /** Takes the lease of a job away, which is then given to somebody else. */
   expire(kind: JobKind, id: string): Promise<void>;

@@ -31,8 +31,8 @@ import { buildServer } from "./http.js";
 import { JOB_KINDS, type JobKind, ownerOf } from "./jobs.js";
 import { fetchKeys, publishKeys, verifyKeys } from "./keys.js";
 import { JobError, type NetworkDescription, type Queue, type WorkerDescription } from "./queue.js";
+import { BullQueue } from "./queue-bullmq.js";
 import { MemoryQueue } from "./queue-memory.js";
-import { RedisQueue } from "./queue-redis.js";
 import { Registry } from "./registry.js";
 import { layoutSizes, memoryLimit, Slots } from "./slots.js";
 import { type Digest, digestOf, type Store } from "./store.js";
@@ -445,7 +445,7 @@ async function openQueue(
   for (let told = false; ; ) {
     signal.throwIfAborted();
     try {
-      return await RedisQueue.open(url, { prefix: redisPrefix, lockDuration: lease, onWarning });
+      return await BullQueue.open(url, { prefix: redisPrefix, lockDuration: lease, onWarning });
     } catch (error) {
       const refused = error instanceof NetworkError && /WRONGPASS|NOAUTH|NOPERM/.test(error.got ?? "");
       if (codeOf(error) !== "QUEUE_UNAVAILABLE" || refused || performance.now() - started > QUEUE_PATIENCE) throw error;

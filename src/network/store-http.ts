@@ -44,7 +44,7 @@ const MAX_PAUSE = 5000;
 const MAX_ERROR = 1 << 14;
 
 /** What may be otherwise in a moment. */
-const PASSING = [408, 500, 502, 503, 504];
+const PASSING = [500, 502, 503, 504];
 
 /** The body of a request, as often as it is needed. */
 interface Body {

@@ -6,11 +6,11 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { RedisQueue } from "../../dist/network/queue-redis.js";
+import { BullQueue } from "../../dist/network/queue-bullmq.js";
 import { HttpStore } from "../../dist/network/store-http.js";
 
 const [redis, origin] = process.argv.slice(2);
-const queue = await RedisQueue.open(redis, { lockDuration: 2000 });
+const queue = await BullQueue.open(redis, { lockDuration: 2000 });
 const store = new HttpStore(origin, { token: process.env.CHUNKPROOF_TOKEN });
 const done = { worker: "garbage", ms: 1 };
 const INFINITY = `40${"00".repeat(31)}`;

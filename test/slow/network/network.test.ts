@@ -29,13 +29,13 @@ function random(seed: number): () => number {
   };
 }
 
-async function rpc(port: number, method: string, params: unknown[] = []): Promise<any> {
+async function rpc<T>(port: number, method: string, params: unknown[] = []): Promise<T> {
   const response = await fetch(`http://127.0.0.1:${port}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
   });
-  return ((await response.json()) as { result: unknown }).result;
+  return ((await response.json()) as { result: T }).result;
 }
 
 describe.skipIf(redisMissing !== undefined)(`a network of processes${redisMissing ? ` (${redisMissing})` : ""}`, () => {
@@ -176,9 +176,9 @@ describe.skipIf(redisMissing !== undefined)(`a network of processes${redisMissin
     }
     // a replica takes all of them
     await until("the replica", async () =>
-      Number(await rpc(rpcPort, "eth_blockNumber")) === BLOCKS ? true : undefined,
+      Number(await rpc<string>(rpcPort, "eth_blockNumber")) === BLOCKS ? true : undefined,
     );
-    const head = await rpc(rpcPort, "eth_getBlockByNumber", ["latest", false]);
+    const head = await rpc<{ hash: string; stateRoot: string }>(rpcPort, "eth_getBlockByNumber", ["latest", false]);
     expect([head.hash, head.stateRoot]).toEqual([hashes.at(-1), stateRoots.at(-1)]);
 
     // nothing is left in the queue

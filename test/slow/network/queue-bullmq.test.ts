@@ -25,16 +25,6 @@ import { freePort, redisMissing, startRedis, type TestRedis } from "../../suppor
 
 const LOCK = 700;
 
-/** What the suite asks for and BullMQ has nothing for; nobody in the network needs it. */
-const OTHERWISE = new Map([
-  [
-    "that are there already are waited for, or counted as they ended",
-    "a job that ended belongs to its parent as long as that is kept",
-  ],
-  ["keep the job waiting, which begins again with other data, as if for the first time", "attempts are counted on"],
-  ["keeps its place before others of its priority", "it is the last one of its priority then"],
-]);
-
 describe.skipIf(redisMissing)(`queues in Redis${redisMissing === undefined ? "" : `: ${redisMissing}`}`, () => {
   let redis: TestRedis;
   /** Looks at the keys. */
@@ -55,10 +45,8 @@ describe.skipIf(redisMissing)(`queues in Redis${redisMissing === undefined ? "" 
     redis = await startRedis();
     raw = new Redis(redis.url);
   });
-  beforeEach(({ task, skip }) => {
+  beforeEach(() => {
     prefix = `network${++networks}`;
-    const why = OTHERWISE.get(task.name);
-    if (why !== undefined) skip(why);
   });
   afterEach(closeAll);
   afterAll(async () => {
