@@ -714,7 +714,7 @@ describe("ending", () => {
     const { add, until, worker } = await ready({
       handlers: new Proxy({} as WorkerOptions<string>["handlers"], { get: () => async () => ({}) }),
     });
-    for (let i = 0; i < 20; i++) await add("commit", `${i}`);
+    for (let i = 0; i < 20; i++) await add("commit", `job-${i}`);
     await until(() => worker.status().done === 20);
     await worker.stop();
     await turn();
