@@ -163,7 +163,8 @@ const USAGE = `npm run bench -- [options]
   --quick            the smallest sizes, to see that everything works
   --out <file.json>  where the JSON goes; the table goes beside it, .md
 RAPIDSNARK=<file>    its prover takes part in cold
-npm run bench -- --only gpu --help: the GPU against WebAssembly`;
+npm run bench -- --only gpu --help: the GPU against WebAssembly
+npm run bench -- --only network --help: the prover network`;
 
 /** As many as an engine takes. */
 const MAX_THREADS = 256;
@@ -231,7 +232,8 @@ function groupsOf(/** @type {string | undefined} */ only) {
   if (only === undefined) return Object.keys(GROUPS);
   const names = only.split(",").flatMap((name) => (Object.hasOwn(SHORTHANDS, name) ? SHORTHANDS[name] : [name]));
   const unknown = names.find((name) => !Object.hasOwn(GROUPS, name));
-  if (unknown?.startsWith("gpu")) throw new UsageError(`--only ${only}: groups of the GPU run by themselves`);
+  if (unknown !== undefined && /^(gpu|network)/.test(unknown))
+    throw new UsageError(`--only ${only}: groups of the GPU and of the network run by themselves`);
   if (unknown !== undefined) throw new UsageError(`--only ${only}: there is no group "${unknown}"`);
   return [...new Set(names)];
 }
@@ -322,12 +324,19 @@ function readArguments() {
   }
 }
 
-/** The GPU's benchmark is a program of its own, with options of its own. */
+/** The benchmarks of the GPU and of the network are programs of their own, with options of their own. */
 async function handOver() {
   const args = process.argv.slice(2);
   const { only } = parseArgs({ options: { only: OPTIONS.only }, args, strict: false }).values;
+  if (typeof only !== "string") return false;
+  if (only.startsWith("network")) {
+    const { isForNetwork, main } = await import("./network/run.mjs");
+    if (!isForNetwork(only)) return false;
+    await main(args);
+    return true;
+  }
   const { isForGpu, main } = await import("./gpu/run.mjs");
-  if (!isForGpu(/** @type {string | undefined} */ (only))) return false;
+  if (!isForGpu(only)) return false;
   await main(args);
   return true;
 }

@@ -48,7 +48,9 @@ const CONNECTIONS = 4;
 /** Numbers of Redis' INFO. @returns {Record<string, number>} */
 function numbersOf(/** @type {string} */ info) {
   const lines = info.split("\r\n").map((line) => line.split(":"));
-  return Object.fromEntries(lines.filter(([, value]) => /^-?[\d.]+$/.test(value ?? "")).map(([k, v]) => [k, Number(v)]));
+  return Object.fromEntries(
+    lines.filter(([, value]) => /^-?[\d.]+$/.test(value ?? "")).map(([k, v]) => [k, Number(v)]),
+  );
 }
 
 /** Commands by name, those first that took longest. */
@@ -63,15 +65,17 @@ function commandsOf(/** @type {string} */ info) {
 /** @param {import("./run.mjs").Options} options */
 export async function simulation({ quick, report }) {
   const sizes = quick ? QUICK : FULL;
-  const row = await onStage((stage) => simulate(stage, sizes));
-  report(row);
-  const { result } = row;
-  progress(
-    `simulation: ${grouped(row.params.workers)} workers, ${grouped(result.chunks)} chunks in ${shown(result.seconds)} s; ` +
-      `lost ${result.lost}, done twice ${result.twice}, Redis at most ${shown(result.redis.peakMB)} MB`,
-  );
-  must(result.lost === 0, `${result.lost} jobs were lost`);
-  must(result.failed.length === 0, `blocks that were not proved: ${JSON.stringify(result.failed)}`);
+  await onStage(async (stage) => {
+    const row = await simulate(stage, sizes);
+    report(row);
+    const { result } = row;
+    progress(
+      `simulation: ${grouped(row.params.workers)} workers, ${grouped(result.chunks)} chunks in ${shown(result.seconds)} s; ` +
+        `lost ${result.lost}, done twice ${result.twice}, Redis at most ${shown(result.redis.peakMB)} MB`,
+    );
+    must(result.lost === 0, `${result.lost} jobs were lost`);
+    must(result.failed.length === 0, `blocks that were not proved: ${JSON.stringify(result.failed)}`);
+  });
 }
 
 /** @param {import("./stage.mjs").Stage} stage @param {Sizes} sizes @returns {Promise<any>} */
@@ -168,9 +172,10 @@ async function simulate(stage, sizes) {
         if (number > burst) await sleep(Math.max(0, started + (number - burst) * interval - now()));
         ids.add((await host.ask("submit", { number })).id);
       }
-      for (const told = now(); ended.length < blocks && now() - told < 1000 * limit; ) await sleep(50);
+      // what has not ended by then is lost
+      while (ended.length < blocks && now() < started + 1000 * limit) await sleep(50);
     };
-    await stage.within("the simulation", submit(), limit);
+    await stage.within("the simulation", submit(), limit + 20);
     const wall = Math.max(now(), ...ended.map(({ marks }) => marks.ended)) - started;
     looking = false;
     await stage.race(watching);
@@ -187,9 +192,10 @@ async function simulate(stage, sizes) {
 
     // ---- what became of the jobs
     const marks = new Map(ended.map((block) => [block.id, block.marks]));
-    const failed = ended
-      .filter(({ state }) => state !== "proved")
-      .map(({ id, state, failure }) => ({ id, state, failure }));
+    const failed = [
+      ...ended.flatMap(({ id, state, failure }) => (state === "proved" ? [] : [{ id, state, failure }])),
+      ...[...ids].flatMap((id) => (marks.has(id) ? [] : [{ id, state: "unfinished" }])),
+    ];
     const times = new Map();
     for (const [kind, id] of jobs) times.set(`${kind} ${id}`, (times.get(`${kind} ${id}`) ?? 0) + 1);
     const done = [...times.keys()];
@@ -237,9 +243,15 @@ async function simulate(stage, sizes) {
         /** What the sleeps alone would take of all workers. */
         busy: sum(begun.map(({ begun: from, ended: to }) => to - from)) / (wall * workers),
         waits,
-        challenge: spread(ended.flatMap(({ id, marks: m }) => followed(m["challenge begun"], begunOf(jobs, id, "commit")))),
-        assemble: spread(ended.flatMap(({ id, marks: m }) => followed(m["assemble begun"], begunOf(jobs, id, "prove")))),
-        add: spread(ended.flatMap(({ marks: m }) => ["commit", "prove"].map((kind) => m[`${kind} added`] - m[`${kind} ready`]))),
+        challenge: spread(
+          ended.flatMap(({ id, marks: m }) => followed(m["challenge begun"], begunOf(jobs, id, "commit"))),
+        ),
+        assemble: spread(
+          ended.flatMap(({ id, marks: m }) => followed(m["assemble begun"], begunOf(jobs, id, "prove"))),
+        ),
+        add: spread(
+          ended.flatMap(({ marks: m }) => ["commit", "prove"].map((kind) => m[`${kind} added`] - m[`${kind} ready`])),
+        ),
         plan: spread(ended.map(({ marks: m }) => m["plan begun"] - m.submitted)),
         cpu: shares(cpuBefore, cpuAfter, wall),
         cpuPerChunk: Object.fromEntries(
@@ -300,7 +312,9 @@ function slicesOf(/** @type {any[]} */ samples, /** @type {any[]} */ jobs, /** @
     const mean = (/** @type {(sample: any) => number} */ of) => sum(within.map(of)) / within.length;
     slices.push({
       until,
-      waiting: Math.max(...within.map(({ waiting, delayed }) => waiting.commit + waiting.prove + delayed.commit + delayed.prove)),
+      waiting: Math.max(
+        ...within.map(({ waiting, delayed }) => waiting.commit + waiting.prove + delayed.commit + delayed.prove),
+      ),
       active: mean(({ active }) => active.commit + active.prove),
       blocks: within.at(-1).blocks,
       jobsPerSecond: jobs.filter(({ ended }) => inTime(ended)).length / (until - from),
@@ -322,7 +336,20 @@ export function simulationTables(/** @type {any[]} */ rows) {
     .map(({ params, idle, slices, result }) => {
       const { redis, waits, cpu, cpuPerChunk, rss } = result;
       const series = table(
-        ["until s", "waiting", "in work", "blocks done", "jobs/s", "wait p50 ms", "p95 ms", "Redis MB", "commands/s", "Redis", "coordinator", "workers"],
+        [
+          "until s",
+          "waiting",
+          "in work",
+          "blocks done",
+          "jobs/s",
+          "wait p50 ms",
+          "p95 ms",
+          "Redis MB",
+          "commands/s",
+          "Redis",
+          "coordinator",
+          "workers",
+        ],
         slices.map((slice) => [
           slice.until.toFixed(0),
           ...[slice.waiting, slice.active, slice.blocks, slice.jobsPerSecond].map(grouped),
@@ -376,7 +403,9 @@ export function simulationTables(/** @type {any[]} */ rows) {
         `Redis ${redis.version}: ${shown(idle.usedMB)} MB and ${grouped(idle.commandsPerSecond)} commands/s with ${grouped(idle.clients)} connections and no work; at most ${shown(redis.peakMB)} MB,`,
         `${grouped(redis.mostPerSecond)} commands/s (mean ${grouped(redis.commandsPerSecond)}), ${grouped(redis.clients)} connections; ${shown(redis.endMB)} MB in the end. Most time: ${redis.byCommand
           .slice(0, 5)
-          .map((/** @type {any} */ { name, calls, ms }) => `${name} ${grouped(calls)} × ${shown((1000 * ms) / calls)} µs`)
+          .map(
+            (/** @type {any} */ { name, calls, ms }) => `${name} ${grouped(calls)} × ${shown((1000 * ms) / calls)} µs`,
+          )
           .join(", ")}.`,
       ].join("\n");
     })
