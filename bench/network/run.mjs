@@ -126,7 +126,7 @@ async function save(
   await writeFile(tablePath(path), tables(content));
 }
 
-const OPTIONS = /** @type {const} */ ({
+const OPTIONS = /** @type {any} */ ({
   only: { type: "string", default: "network" },
   threads: { type: "string" },
   runs: { type: "string" },
@@ -135,9 +135,10 @@ const OPTIONS = /** @type {const} */ ({
   help: { type: "boolean", default: false },
 });
 
+/** @returns {{ only: string, threads?: string, runs?: string, quick: boolean, out?: string, help: boolean }} */
 function readArguments(/** @type {string[]} */ args) {
   try {
-    return parseArgs({ options: OPTIONS, args }).values;
+    return /** @type {any} */ (parseArgs({ options: OPTIONS, args }).values);
   } catch (error) {
     throw new UsageError(/** @type {Error} */ (error).message);
   }

@@ -202,18 +202,18 @@ async function simulate(stage, sizes) {
     const expected = 2 * blocks * chunks;
     const lost = expected - done.filter((name) => ids.has(name.split(" ")[1].split("-")[0])).length;
     const twice = sum([...times.values()].map((n) => n - 1));
+    /** @type {any[]} */
     const begun = jobs.flatMap(([kind, id, , at, end, attempt]) => {
       const ready = marks.get(id.split("-")[0])?.[`${kind} ready`];
       return ready === undefined ? [] : [{ kind, ready, begun: at, ended: end, wait: at - ready, attempt }];
     });
     noteFree(begun, workers);
-    const waits = Object.fromEntries(
-      [
-        ["commit", begun.filter(({ kind }) => kind === "commit")],
-        ["prove", begun.filter(({ kind }) => kind === "prove")],
-        ["free", begun.filter(({ free }) => free)],
-      ].map(([name, list]) => [name, spread(list.map(({ wait }) => wait))]),
-    );
+    const waitsOf = (/** @type {(job: any) => boolean} */ which) => spread(begun.filter(which).map(({ wait }) => wait));
+    const waits = {
+      commit: waitsOf(({ kind }) => kind === "commit"),
+      prove: waitsOf(({ kind }) => kind === "prove"),
+      free: waitsOf(({ free }) => free),
+    };
     const info = numbersOf(infoAfter);
     const total = (/** @type {RegExp} */ what) =>
       sum(counts.flatMap((one) => Object.entries(one).flatMap(([name, n]) => (what.test(name) ? [n] : []))));
@@ -259,7 +259,7 @@ async function simulate(stage, sizes) {
         ),
         rss,
         redis: {
-          version: /^redis_version:(.*?)\r?$/m.exec(infoAfter)?.[1],
+          redis_version: /^redis_version:(.*?)\r?$/m.exec(infoAfter)?.[1],
           peakMB: info.used_memory_peak / 1e6,
           endMB: info.used_memory / 1e6,
           beforeMB: infoBefore.used_memory / 1e6,
@@ -384,29 +384,34 @@ export function simulationTables(/** @type {any[]} */ rows) {
           rss[key] === undefined ? "" : `${grouped(rss[key])} MB${key === "workers" ? " the largest" : ""}`,
         ]),
       );
+      const { redis_version: version, byCommand } = redis;
+      const commands = byCommand
+        .slice(0, 5)
+        .map(
+          (/** @type {any} */ { name, calls, ms }) => `${name} ${grouped(calls)} × ${shown((1000 * ms) / calls)} µs`,
+        );
+      const seconds = (/** @type {number} */ ms) => `${ms / 1000} s`;
       return [
-        `${grouped(params.workers)} workers in ${params.processes} processes; ${params.blocks} blocks of ${params.chunks} chunks, ${params.burst} at once,`,
-        `then one every ${params.interval / 1000} s. A commitment sleeps ${params.commit / 1000} s on average, a proof ${params.prove / 1000} s, exponentially, at most`,
-        `${params.bound} times as long. ${grouped(result.chunks)} chunks in ${shown(result.seconds)} s, workers busy ${percent(result.busy)} of it.`,
+        `${grouped(params.workers)} workers in ${params.processes} processes; ${params.blocks} blocks of ${params.chunks} chunks,`,
+        `${params.burst} at once, then one every ${seconds(params.interval)}. A commitment sleeps ${seconds(params.commit)} on average, a proof`,
+        `${seconds(params.prove)}, exponentially, at most ${params.bound} times as long. ${grouped(result.chunks)} chunks in ${shown(result.seconds)} s,`,
+        `workers busy ${percent(result.busy)} of it.`,
         "",
-        `**Jobs lost: ${result.lost}. Done twice: ${result.twice}.** ${grouped(result.jobs)} jobs were given to a worker ${grouped(result.given)} times and handed back`,
-        `by its lanes ${grouped(result.handedBack)} times; begun again ${result.again}, leases lost ${result.leasesLost}, warnings ${result.warnings}.`,
+        `**Jobs lost: ${result.lost}. Done twice: ${result.twice}.** ${grouped(result.jobs)} jobs were given to a worker ${grouped(result.given)} times: the`,
+        `others came to one that was just getting busy, and went back (${grouped(result.handedBack)} of them by its lanes). Begun again`,
+        `${result.again}, leases lost ${result.leasesLost}, warnings ${result.warnings}.`,
         "",
         series,
         "",
-        "Waiting: the most at a look once a second; shares are of one core.",
+        "Waiting: the most at a look once a second; shares are of one core; commands with those inside of scripts.",
         "",
         latencies,
         "",
         cores,
         "",
-        `Redis ${redis.version}: ${shown(idle.usedMB)} MB and ${grouped(idle.commandsPerSecond)} commands/s with ${grouped(idle.clients)} connections and no work; at most ${shown(redis.peakMB)} MB,`,
-        `${grouped(redis.mostPerSecond)} commands/s (mean ${grouped(redis.commandsPerSecond)}), ${grouped(redis.clients)} connections; ${shown(redis.endMB)} MB in the end. Most time: ${redis.byCommand
-          .slice(0, 5)
-          .map(
-            (/** @type {any} */ { name, calls, ms }) => `${name} ${grouped(calls)} × ${shown((1000 * ms) / calls)} µs`,
-          )
-          .join(", ")}.`,
+        `Redis ${version}: ${shown(idle.usedMB)} MB, ${grouped(idle.commandsPerSecond)} commands/s and ${grouped(idle.clients)} connections without work; at most`,
+        `${shown(redis.peakMB)} MB, ${grouped(redis.mostPerSecond)} commands/s (mean ${grouped(redis.commandsPerSecond)}), ${grouped(redis.clients)} connections;`,
+        `${shown(redis.endMB)} MB in the end. Most time: ${commands.join(", ")}.`,
       ].join("\n");
     })
     .join("\n\n");

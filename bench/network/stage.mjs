@@ -6,7 +6,7 @@
  */
 
 import { fork, spawn, spawnSync } from "node:child_process";
-import { openSync, readFileSync } from "node:fs";
+import { openSync, readFileSync, rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
 import { join, relative } from "node:path";
@@ -141,6 +141,11 @@ export class Stage {
 
   #interrupted = (/** @type {NodeJS.Signals} */ signal) => {
     this.#kill();
+    try {
+      rmSync(this.dir, { recursive: true, force: true });
+    } catch {
+      // somebody who has not ended yet writes into it
+    }
     process.exit(signal === "SIGINT" ? 130 : 143);
   };
 

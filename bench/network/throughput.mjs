@@ -419,7 +419,6 @@ export function throughputTables(/** @type {any[]} */ rows) {
     const { blocks, transfers, threads } = row.params;
     const names = Object.keys(row.times);
     const isBatch = row.name === "blocks";
-    const pool = summary[POOL];
     const speeds = table(
       isBatch
         ? ["contender", "rounds", "s a batch", "chunks/s", `÷ ${POOL}`, "bar", "cores used", "others"]
@@ -478,8 +477,10 @@ export function throughputTables(/** @type {any[]} */ rows) {
       }),
     );
     if (!isBatch) {
-      return [`One block of ${transfers} transfers, from submitting it to its proof:`, "", speeds, "", why].join("\n");
+      const title = `One block of ${transfers} transfers, from submitting it to its proof:`;
+      return [title, "", ...disturbed(summary), speeds, "", why].join("\n");
     }
+    const chunks = row.network.details[POOL][0].chunks;
     const two = names.find((name) => name.includes("2 workers"));
     const one = names.find((name) => name.includes("1 worker of"));
     const scaling =
@@ -499,14 +500,14 @@ export function throughputTables(/** @type {any[]} */ rows) {
       ),
     );
     return [
-      `${blocks} blocks of ${transfers} transfers, ${shown(sum(row.network.details[POOL].map((/** @type {any} */ one) => one.chunks)) / row.times[POOL].samples.length)} chunks, from the first one's submission to the last proof; all at once for a network,`,
-      `one after the other in one process; half of them for one worker alone. Bar: ${percent(bar)} of ${POOL}.`,
+      `${blocks} blocks of ${transfers} transfers, ${chunks} chunks, from the first one's submission to the last proof; all at once`,
+      "for a network, one after the other in one process; half of them for one worker alone. Bar:",
+      `${percent(bar)} of ${POOL}.`,
       "",
+      ...disturbed(summary),
       speeds,
       "",
-      explanation(names, summary, pool),
-      "",
-      `In one process, by the clock and one after the other: trace ${shown(pool.stages.trace)} ms a block, rows ${shown(pool.stages.rows)}, commitments ${shown(pool.stages.commit)}, proofs ${shown(pool.stages.prove)}.`,
+      explanation(names, summary),
       scaling,
       "",
       why,
@@ -520,29 +521,41 @@ export function throughputTables(/** @type {any[]} */ rows) {
   return sections.join("\n\n");
 }
 
+/** A warning, where other programs used the cores too. */
+function disturbed(/** @type {Record<string, any>} */ summary) {
+  const most = Math.max(...Object.values(summary).map(({ others }) => others));
+  if (most < 0.1) return [];
+  return [
+    `**Other programs used up to ${percent(most)} of a core meanwhile: times say little, processor time says more.**`,
+    "",
+  ];
+}
+
 /** In words, where the difference comes from. */
-function explanation(
-  /** @type {string[]} */ names,
-  /** @type {Record<string, any>} */ summary,
-  /** @type {any} */ pool,
-) {
+function explanation(/** @type {string[]} */ names, /** @type {Record<string, any>} */ summary) {
+  const pool = summary[POOL];
   const cpuOfPool = sum(Object.values(pool.cpuPerChunk));
-  return names
-    .filter((name) => name !== POOL)
-    .map((name) => {
-      const { cpuPerChunk: cpu, ratio, ratioOfCpu, ratioOfUse, utilisation } = summary[name];
-      const more = sum(Object.values(cpu)) - cpuOfPool;
-      const signed = (/** @type {number} */ ms) => `${ms < 0 ? "−" : "+"}${shown(Math.abs(ms))} ms`;
-      const computing =
-        cpu.workers > 0 ? `workers ${signed(cpu.workers - pool.cpuPerChunk.prover)} against the process, ` : "";
-      const beside =
-        cpu.workers > 0
-          ? `coordinator ${shown(cpu.coordinator)}`
-          : `coordinator ${signed(cpu.coordinator - pool.cpuPerChunk.prover)}`;
-      return (
-        `- ${name}: ${percent(ratio)} = ${ratioOfCpu.toFixed(3)} (processor time: ${signed(more)} a chunk; ${computing}${beside}, ` +
-        `Redis ${shown(cpu.redis)}, client ${shown(cpu.client)}) × ${ratioOfUse.toFixed(3)} (cores busy ${percent(utilisation)} instead of ${percent(pool.utilisation)}).`
-      );
-    })
-    .join("\n");
+  const signed = (/** @type {number} */ ms) => `${ms < 0 ? "−" : "+"}${shown(Math.abs(ms))}`;
+  const lines = names.flatMap((name) => {
+    if (name === POOL) return [];
+    const { cpuPerChunk: cpu, ratio, ratioOfCpu, ratioOfUse, utilisation } = summary[name];
+    const { workers, coordinator, redis, client } = cpu;
+    const parts =
+      workers > 0
+        ? [`workers ${shown(workers)}`, `coordinator ${shown(coordinator)}`, `Redis ${shown(redis)}`]
+        : [`coordinator ${shown(coordinator)}`];
+    const all = sum(Object.values(cpu));
+    return [
+      `- ${name}: ${percent(ratio)} = ${ratioOfCpu.toFixed(3)} × ${ratioOfUse.toFixed(3)}. A chunk takes ${signed(all - cpuOfPool)} ms of`,
+      `  processor time: ${[...parts, `client ${shown(client)}`].join(", ")} instead of ${shown(cpuOfPool)}. The cores are busy`,
+      `  ${percent(utilisation)} instead of ${percent(pool.utilisation)}.`,
+    ];
+  });
+  const { trace, rows, commit, prove } = pool.stages;
+  return [
+    ...lines,
+    "",
+    `In one process a block's trace takes ${shown(trace)} ms by the clock, its rows ${shown(rows)}, commitments ${shown(commit)}, proofs ${shown(prove)}, one`,
+    "after the other; the first two keep one core busy.",
+  ].join("\n");
 }
