@@ -327,6 +327,27 @@ export class Compute {
     });
   }
 
+  /**
+   * Whether a proof may be handed out: verified as a replica would, against the block's own trace and nothing that went through
+   * the queue.
+   *
+   * @returns why not; undefined: it may.
+   */
+  async confirm({ trace: bytes, proof }: { trace: Uint8Array; proof: Uint8Array }): Promise<string | undefined> {
+    const trace = decodeTrace(bytes);
+    let header: Uint8Array;
+    try {
+      ({ header } = decodeBlockProof(proof));
+    } catch (error) {
+      if (error instanceof VerifierError) return error.message;
+      throw error;
+    }
+    if (hex(header) !== hex(encodeHeader(headerOf(trace.header)))) return "a proof of another block";
+    const keys = this.#options.folder.parsed();
+    const verdict = await verifyBlock(proof, { state: stateOf(trace), keys, chainId: trace.chainId });
+    return verdict.valid ? undefined : verdict.faults[0]!.message;
+  }
+
   /** Lets go of the keys of a layout; another use loads them again. */
   async evict(layout: number): Promise<void> {
     this.#plans.delete(layout);

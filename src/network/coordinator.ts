@@ -63,7 +63,9 @@ export interface CoordinatorOptions {
   readonly keep: readonly Digest[];
   /** Reads what a trace is about, on another thread. @throws ChunkproofError when it is none. */
   readonly inspect: (trace: Uint8Array, signal: AbortSignal) => Promise<Inspected>;
-  /** Blocks of other chains are refused. Default: those of the chain of the first block. */
+  /** Why a proof must not be handed out for the block of a trace; undefined: it is valid. */
+  readonly confirm: (trace: Uint8Array, proof: Uint8Array, signal: AbortSignal) => Promise<string | undefined>;
+  /** Blocks of other chains are refused. Default: those of the chain of the first block that did not come to nothing. */
   readonly chainId?: string | undefined;
   /** How often a job may be begun. Default 5. */
   readonly attempts?: number | undefined;
@@ -138,6 +140,8 @@ const CHUNK_PROOF_BYTES = 224;
 const MAX_MESSAGE = 2000;
 /** Blocks of one number: what replicas are told of them has to fit into one answer. */
 const MAX_SAME = 256;
+/** Bytes of a block's proof. */
+const MAX_PROOF = 1 << 26;
 
 /** What is known of a block's present run beside the record; all of it can be found out again. */
 interface Live {
@@ -447,7 +451,10 @@ export class Coordinator {
       if (!Number.isSafeInteger(number)) {
         throw new NetworkError("too large", { code: "BLOCK_NUMBER", where: "header.number", expected: "below 2^53" });
       }
-      if (this.#registry.withNumber(number).length >= MAX_SAME) {
+      const rivals = this.#registry
+        .withNumber(number)
+        .filter(({ state }) => state !== "failed" && state !== "cancelled");
+      if (rivals.length >= MAX_SAME) {
         throw new NetworkError("too many blocks with one number", {
           code: "BLOCK_NUMBER",
           where: "header.number",
@@ -512,7 +519,10 @@ export class Coordinator {
   /** The chain whose blocks are taken. */
   #chain(): string | undefined {
     if (this.#options.chainId !== undefined) return this.#options.chainId;
-    for (const { chainId } of this.#registry.all()) return chainId;
+    // a block that came to nothing decides nothing
+    for (const { chainId, state } of this.#registry.all()) {
+      if (state !== "failed" && state !== "cancelled") return chainId;
+    }
     return undefined;
   }
 
@@ -703,8 +713,10 @@ export class Coordinator {
       return true;
     }
     const { proof, bytes, repaired, worker } = readResult("assemble", result);
-    if (!(await this.#store.has(proof))) {
-      await this.#recover(record, "the proof is not in the store");
+    const wrong = await this.#confirm(record, proof);
+    if (wrong !== undefined) {
+      this.#log.error({ block: record.id, worker, why: wrong }, "the proof of a block is not one");
+      await this.#recover(record, wrong);
       return false;
     }
     await this.#probeAll(record);
@@ -737,6 +749,25 @@ export class Coordinator {
     );
     await this.#again(record, record.recovered);
     return false;
+  }
+
+  /** Nothing is handed out because a worker says so. @returns why it is not the block's proof. */
+  async #confirm({ trace }: BlockRecord, proof: Digest): Promise<string | undefined> {
+    const { signal } = this.#stop;
+    const size = await this.#store.size(proof);
+    if (size === undefined) return "the proof is not in the store";
+    if (size > MAX_PROOF) return `a proof of ${size} bytes`;
+    try {
+      return await this.#options.confirm(
+        await this.#store.get(trace, signal),
+        await this.#store.get(proof, signal),
+        signal,
+      );
+    } catch (error) {
+      const { code, message } = error as { code?: unknown; message?: string };
+      if (code === "STORE_MISSING" || code === "STORE_DIGEST") return message ?? String(code);
+      throw error;
+    }
   }
 
   /** Begins a block again, because blobs were lost; a few times at most. */

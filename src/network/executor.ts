@@ -10,7 +10,16 @@ import type { Compute, ComputeOptions } from "./compute.js";
 import { NetworkError } from "./errors.js";
 
 /** What can be asked of the thread: the methods of {@link Compute} that jobs need. */
-export type Operation = "inspect" | "plan" | "commit" | "challenge" | "prove" | "assemble" | "evict" | "memory";
+export type Operation =
+  | "inspect"
+  | "plan"
+  | "commit"
+  | "challenge"
+  | "prove"
+  | "assemble"
+  | "confirm"
+  | "evict"
+  | "memory";
 
 type Result<O extends Operation> = Awaited<ReturnType<Compute[O]>>;
 type Input<O extends Operation> = O extends "memory" ? undefined : Parameters<Compute[O]>[0];
@@ -46,6 +55,8 @@ export type FromThread =
 /** What the thread is started with: the keys by the name of their folder. @internal */
 export interface ThreadOptions extends Omit<ComputeOptions, "folder"> {
   readonly keys: string;
+  /** MiB that objects may take; more ends the thread. Default: what Node allows. */
+  readonly heap?: number | undefined;
 }
 
 interface Pending {
@@ -104,7 +115,10 @@ export class Executor {
 
   #start(): Worker {
     if (this.#thread !== undefined) return this.#thread;
-    const thread = new Worker(new URL("../network/executor-thread.js", import.meta.url), { workerData: this.#options });
+    const thread = new Worker(new URL("../network/executor-thread.js", import.meta.url), {
+      workerData: this.#options,
+      ...(this.#options.heap === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: this.#options.heap } }),
+    });
     this.#thread = thread;
     let cause: unknown;
     thread.on("message", (message: FromThread) => {

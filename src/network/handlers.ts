@@ -59,7 +59,7 @@ export type JobHandler = (delivery: Delivery, executor: Executor) => Promise<Jso
 const UNFIT =
   /^(KEYS_|KEYSET_|FILE_|SOURCE_|BINFILE_|ZKEY_|CKEY_|VK_|FOREIGN_|PLAN_|POINT_|ARITHMETIC_|WASM_|STORE_FORBIDDEN|STORE_FULL|STORE_UNAVAILABLE)/;
 /** What no other attempt could change. */
-const FATAL = /^(TRACE_|ROW_|BLOCK_|TX_|HEADER_|CLAIM_|JOB_MALFORMED|CHUNKS_FAILED|COLUMN)/;
+const FATAL = /^(TRACE_|ROW_|BLOCK_|TX_|HEADER_|CLAIM_|JOB_MALFORMED|NETWORK_KEYS|CHUNKS_FAILED|COLUMN)/;
 /** A machine that fails at a trace says nothing about the trace. */
 const MACHINE = new Set(["TRACE_EVM", "TRACE_LIMIT"]);
 
@@ -120,8 +120,9 @@ class Handlers {
     try {
       const data = readData(kind, delivery.data);
       if (data.keySet !== keySet) {
-        const details = { code: "NETWORK_KEYS", where: "keySet", expected: data.keySet, got: keySet };
-        throw new WorkerUnfit(new NetworkError("a job for other keys than this worker's", details));
+        // whether this worker has the network's keys was asked of the network; a job that has others is nobody's
+        const details = { code: "NETWORK_KEYS", where: "keySet", expected: keySet, got: data.keySet };
+        throw new NetworkError("a job for other keys than the network's", details);
       }
       const result = await work(data, delivery, executor);
       return { ...(result as object), worker, ms: Math.round(performance.now() - started) };
@@ -339,7 +340,9 @@ class Handlers {
       if (["STORE_MISSING", "STORE_DIGEST"].includes(codeOf(error))) return undefined;
       throw error;
     });
-    return { worker, bytes, why: bytes === undefined ? "no such proof in the store" : "the proof is not valid" };
+    // what the store lost is not the worker's fault
+    if (bytes === undefined) return { worker: "", why: "no such proof in the store" };
+    return { worker, bytes, why: "the proof is not valid" };
   }
 
   async #proveHere(

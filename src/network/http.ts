@@ -6,6 +6,7 @@
  */
 
 import { createHash, timingSafeEqual } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
@@ -44,6 +45,8 @@ export interface HttpLimits {
   readonly maxUploads: number;
   readonly maxConnections: number;
   readonly maxRequestsPerSocket: number;
+  /** Requests of one connection that are not answered yet; more, and it is cut off. */
+  readonly maxPipelined: number;
   /** Clients that follow events. */
   readonly maxFollowers: number;
   /** To send the head of a request. */
@@ -58,6 +61,8 @@ export interface HttpLimits {
   readonly bodyTimeout: number;
   /** Bytes a second, below which a body counts as stalled. */
   readonly minRate: number;
+  /** To send all of a trace, however fast it comes: there are few places for those. */
+  readonly uploadTimeout: number;
   /** For a client to take in why its body is not wanted. */
   readonly linger: number;
   /** Between signs of life in a stream of events. */
@@ -72,6 +77,7 @@ const LIMITS: HttpLimits = {
   maxUploads: 4,
   maxConnections: 1024,
   maxRequestsPerSocket: 10_000,
+  maxPipelined: 8,
   maxFollowers: 256,
   headersTimeout: 10_000,
   requestTimeout: 3_600_000,
@@ -79,6 +85,7 @@ const LIMITS: HttpLimits = {
   keepAliveTimeout: 60_000,
   bodyTimeout: 20_000,
   minRate: 1024,
+  uploadTimeout: 600_000,
   linger: 1000,
   heartbeat: 15_000,
   closeTimeout: 5000,
@@ -217,6 +224,8 @@ class Api {
   readonly #waiting = new WeakSet<IncomingMessage>();
   /** Connections on which nothing more can be understood, while something is still to be answered. */
   readonly #broken = new WeakSet<Socket>();
+  /** Answers that are due on a connection, in their order. */
+  readonly #due = new WeakMap<Socket, Set<ServerResponse>>();
   readonly #closing = new AbortController();
   /** Bodies that are being read. */
   readonly #receiving = new Set<AbortController>();
@@ -235,6 +244,8 @@ class Api {
       throw refuse("CONFIG_INVALID", "a server needs a token", { where: "token" });
     }
     this.#tokens = options.tokens.map(hashOf);
+    // all who follow listen to it
+    setMaxListeners(0, this.#closing.signal);
     this.app = this.#build();
     this.#addHooks();
     this.#addRoutes();
@@ -283,6 +294,10 @@ class Api {
       }
     });
     app.addHook("onRequest", async (request, reply) => {
+      if (!this.#admit(request.raw.socket, reply.raw)) {
+        reply.hijack();
+        return;
+      }
       this.#count(request, reply.raw);
       if (request.is404) return;
       const secret = !isSafe(request.method) || request.routeOptions.config.secret === true;
@@ -389,6 +404,44 @@ class Api {
     reply.header("access-control-allow-origin", origin).header("access-control-expose-headers", "etag");
   }
 
+  /** Bounds what one connection may ask for before it takes the answers. */
+  #admit(socket: Socket, response: ServerResponse): boolean {
+    // requests that came together come one after the other, even if the connection is cut off between them
+    if (socket.destroyed) return false;
+    let due = this.#due.get(socket);
+    if (due === undefined) {
+      const all = new Set<ServerResponse>();
+      due = all;
+      this.#due.set(socket, due);
+      // Node tells only the answer whose turn it is that its connection is gone; things of the others would stay for ever
+      socket.once("close", () => {
+        for (const waiting of [...all].filter((one) => one.socket === null)) {
+          waiting.destroy();
+          waiting.emit("close");
+        }
+      });
+    }
+    if (due.size >= this.#limits.maxPipelined) {
+      socket.destroy();
+      return false;
+    }
+    due.add(response);
+    response.once("close", () => due.delete(response));
+    return true;
+  }
+
+  /** Waits until the answers before this one are given. Returns whether there still is somebody to answer. */
+  async #turn(socket: Socket, response: ServerResponse): Promise<boolean> {
+    const due = this.#due.get(socket);
+    while (due?.has(response)) {
+      const all = [...due];
+      const before = all[all.indexOf(response) - 1];
+      if (before === undefined) return true;
+      await new Promise((resolve) => before.once("close", resolve));
+    }
+    return false;
+  }
+
   #count(request: FastifyRequest, response: ServerResponse): void {
     const started = performance.now();
     this.#hooks.inFlight?.(++this.#inFlight);
@@ -419,11 +472,15 @@ class Api {
       throw refuse("BUSY", "too many traces at the same time", { expected: `at most ${this.#limits.maxUploads}` });
     }
     this.#uploads++;
+    const gone = new AbortController();
+    reply.raw.once("close", () => gone.abort(refuse("REQUEST_MALFORMED", "the client has gone")));
     try {
-      const stored = await this.#receive(reply, this.#limits.maxTrace, encoding === "gzip" ? inflate : undefined);
+      const { maxTrace, uploadTimeout } = this.#limits;
+      const decode = encoding === "gzip" ? inflate : undefined;
+      const stored = await this.#receive(reply, maxTrace, { decode, within: uploadTimeout });
       // nothing moves while the trace is read
       raw.socket.setTimeout(0);
-      const { status, created } = await this.#coordinator.submit(stored).finally(() => {
+      const { status, created } = await this.#coordinator.submit(stored, gone.signal).finally(() => {
         raw.socket.setTimeout(this.#limits.connectionTimeout);
       });
       return reply
@@ -440,7 +497,7 @@ class Api {
     if (!["identity", undefined].includes(headers["content-encoding"])) {
       throw refuse("MEDIA_TYPE", "blobs are sent as they are", { where: "content-encoding", expected: "none" });
     }
-    const { digest, size, added } = await this.#receive(reply, this.#limits.maxBlob, undefined, id);
+    const { digest, size, added } = await this.#receive(reply, this.#limits.maxBlob, { expected: id });
     return reply.code(added ? 201 : 200).send({ digest, bytes: size });
   }
 
@@ -448,8 +505,11 @@ class Api {
   async #receive(
     reply: FastifyReply,
     max: number,
-    decode: ((raw: Readable) => Readable) | undefined,
-    expected?: Digest,
+    {
+      decode,
+      expected,
+      within,
+    }: { decode?: ((raw: Readable) => Readable) | undefined; expected?: Digest; within?: number },
   ) {
     const { raw } = reply.request;
     const declared = Number(raw.headers["content-length"] ?? 0);
@@ -457,6 +517,12 @@ class Api {
     if (this.#waiting.delete(raw)) reply.raw.writeContinue();
     const stop = new AbortController();
     const watch = this.#watch(raw, stop);
+    const timer =
+      within === undefined
+        ? undefined
+        : setTimeout(() => {
+            stop.abort(refuse("REQUEST_TIMEOUT", "the body takes too long", { expected: `${within} ms at most` }));
+          }, within).unref();
     this.#receiving.add(stop);
     const body = decode === undefined ? raw : decode(raw);
     try {
@@ -465,6 +531,7 @@ class Api {
       return stored;
     } finally {
       clearInterval(watch);
+      clearTimeout(timer);
       this.#receiving.delete(stop);
       if (body !== raw) body.destroy();
     }
@@ -507,17 +574,26 @@ class Api {
   }
 
   async #sendBlob(reply: FastifyReply, digest: Digest): Promise<FastifyReply> {
+    const { raw, request } = reply;
+    // what waits behind other answers holds no file
+    if (!(await this.#turn(request.raw.socket, raw))) return reply.hijack();
     const blob = await this.#store.open(digest);
+    if (raw.destroyed) {
+      await blob.close();
+      return reply.hijack();
+    }
     reply.headers({ "content-length": blob.size, "content-type": "application/octet-stream" });
     this.#hooks.moved?.("out", blob.size);
-    return reply.send(blob.stream());
+    const stream = blob.stream();
+    raw.once("close", () => stream.destroy());
+    return reply.send(stream);
   }
 
   #sendError(reply: FastifyReply, thrown: unknown): FastifyReply {
     let { status, error } = answerOf(thrown);
     // a blob that was damaged here is not the fault of who asks for it
     if (error.code === "STORE_DIGEST" && isSafe(reply.request.method)) status = 500;
-    if (status >= 500) {
+    if (status >= 500 && !reply.raw.destroyed) {
       const { method } = reply.request;
       this.#log.error({ method, route: reply.request.routeOptions?.url, err: thrown }, "could not answer");
       error = { code: error.code, message: error.message };
@@ -572,10 +648,11 @@ class Api {
     const events = this.#coordinator.events({
       ...{ block, after, signal: this.#closing.signal },
       // who does not take what there is may come back; it is not waited for
-      onOverflow: () => raw.destroy(),
+      onOverflow: () => request.raw.socket.destroy(),
     });
     reply.hijack();
     raw.once("close", () => events.close());
+    if (raw.destroyed) events.close();
     // who has gone can not be told anything
     raw.on("error", () => raw.destroy());
     const write = (text: string): boolean => raw.destroyed || raw.write(text);
@@ -657,7 +734,7 @@ function eventText(type: BlockEvent["type"], data: object, seq?: string): string
 /** Until there is room again, or nobody to take anything. */
 function drained(raw: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
-    if (raw.destroyed) resolve();
+    if (raw.destroyed) return resolve();
     const done = () => {
       raw.off("drain", done);
       raw.off("close", done);

@@ -26,6 +26,9 @@ const scalar = hex(32);
 /** Compressed points of a commitment. */
 const point = hex(32);
 
+/** Chunks of a block; their indices are 16 bits. */
+const MAX_CHUNKS = 0x1_0000;
+
 /** What every job says of its block. */
 const ofBlock = {
   /** Id of the block in the coordinator's registry. */
@@ -46,7 +49,7 @@ export const JOB_DATA = {
   challenge: z.strictObject({
     ...ofBlock,
     ...planned,
-    chunks: z.array(plannedChunk),
+    chunks: z.array(plannedChunk).max(MAX_CHUNKS),
     attempts: z.int().min(1).max(100),
     priority: z.int().min(0),
   }),
@@ -60,7 +63,9 @@ export const JOB_DATA = {
      * `job`: the prove job that counts now; `tries`: how many of its predecessors brought something bad; `made`: the proof that
      * was made by whoever assembles, after too many of these.
      */
-    chunks: z.array(committedChunk.extend({ job: z.string(), tries: z.int().min(0), made: digest.optional() })),
+    chunks: z
+      .array(committedChunk.extend({ job: z.string(), tries: z.int().min(0), made: digest.optional() }))
+      .max(MAX_CHUNKS),
     /** Times that challenges were drawn again, because a commitment was wrong. */
     round: z.int().min(0),
     /** Commitments that had to be made again. */
@@ -80,7 +85,7 @@ export const JOB_RESULT = {
   plan: z.strictObject({
     ...done,
     ...planned,
-    chunks: z.array(plannedChunk.extend({ name: z.string() })),
+    chunks: z.array(plannedChunk.extend({ name: z.string().max(100) })).max(MAX_CHUNKS),
     steps: z.int().min(0),
     rows: z.int().min(0),
   }),
@@ -90,9 +95,9 @@ export const JOB_RESULT = {
     alpha: scalar,
     beta: scalar,
     /** Chunks whose commitments had to be made again here. */
-    repaired: z.array(index),
+    repaired: z.array(index).max(MAX_CHUNKS),
     /** D and P of each chunk, 64 bytes. */
-    commitments: z.array(hex(64)),
+    commitments: z.array(hex(64)).max(MAX_CHUNKS),
   }),
   prove: z.strictObject({
     ...done,

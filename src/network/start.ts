@@ -19,6 +19,7 @@ import type { Log } from "../service/log.js";
 import { coordinatorMetrics, type JobMetrics, workerMetrics } from "../service/metrics.js";
 import type { COORDINATOR_OPTIONS, WORKER_OPTIONS } from "../service/options.js";
 import { parentOfBlock, span } from "../service/telemetry.js";
+import { TraceError } from "../trace/errors.js";
 import { BLOCK_PROOF_VERSION } from "../verifier/encoding.js";
 import { PROTOCOL as BLOCK_PROTOCOL } from "../verifier/transcript.js";
 import { VERSION } from "../version.js";
@@ -46,6 +47,12 @@ export const PROTOCOL = `jobs 1, block proofs ${BLOCK_PROOF_VERSION}, ${BLOCK_PR
 
 /** How long a queue that does not answer is waited for at the start, milliseconds. */
 const QUEUE_PATIENCE = 30_000;
+/** Milliseconds after which a queue counts as away: less than probes and scrapes wait. */
+const QUEUE_ANSWER = 1500;
+/** Milliseconds in which a trace must be read. */
+const INSPECTION = 60_000;
+/** MiB of objects that a trace may be read into. */
+const INSPECTOR_HEAP = 4096;
 /** Milliseconds between attempts at what is not there yet. */
 const RETRY = 1000;
 /** Milliseconds between announcements of a worker. */
@@ -146,7 +153,7 @@ async function openCoordinator(
   const kinds = config.kinds ?? (redis === undefined ? JOB_KINDS : (["plan", "challenge", "assemble"] as const));
 
   // traces are looked at while jobs are computed
-  const inspector = new Executor({ keys: keys.path, threads: 1, share: 1 });
+  const inspector = new Executor({ keys: keys.path, threads: 1, share: 1, heap: INSPECTOR_HEAP });
   opened.add("the thread that reads traces", () => inspector.close());
   const coordinator: Coordinator = new Coordinator({
     queue,
@@ -155,7 +162,9 @@ async function openCoordinator(
     network,
     // every file of the keys is a blob that workers may want at any time
     keep: blobs.files,
-    inspect: (trace, aborted) => inspector.run("inspect", trace, aborted),
+    inspect: (trace, aborted) => inspect(inspector, trace, aborted),
+    confirm: (trace, proof, aborted) => inspector.run("confirm", { trace, proof }, aborted),
+    chainId: config.chainId === undefined ? undefined : String(config.chainId),
     attempts,
     maxUnfinished: maxBlocks,
     jobTimeout: Math.round(jobTimeout * TIMEOUT_MARGIN),
@@ -172,16 +181,18 @@ async function openCoordinator(
     },
   });
   opened.add("the coordinator", () => coordinator.close());
+  const own = `coordinator-${ownName()}`;
   const worker = await assembleWorker({
     config: { ...config, kinds },
-    id: `coordinator-${ownName()}`,
+    id: own,
     queue,
     store,
     keys,
     metrics,
     log,
     opened,
-    onRefused: (who, kind, why) => coordinator.refused(who, kind, why),
+    // a name is only what somebody said; the coordinator must not ban itself for one
+    onRefused: (who, kind, why) => coordinator.refused(who === own ? "" : who, kind, why),
     wants: (job) => coordinator.wants(job),
   });
 
@@ -202,10 +213,7 @@ async function openCoordinator(
       healthRoutes(routes, {
         service: "coordinator",
         ready: async () => {
-          const away = await queue.ping().then(
-            () => [],
-            () => [`${queue.name} does not answer`],
-          );
+          const away = (await answers(queue)) ? [] : [`${queue.name} does not answer`];
           return [...away, ...worker.status().reasons];
         },
         metrics,
@@ -399,12 +407,32 @@ function count(event: WorkerEvent, metrics: JobMetrics): void {
   }
 }
 
-/** What the queue says, for a scrape. */
-async function watchQueue(queue: Queue, metrics: ReturnType<typeof coordinatorMetrics>): Promise<void> {
-  const up = await queue.ping().then(
+/** Whether a queue answers, and soon: a client that was connected before waits for it longer than whoever asks here. */
+async function answers(queue: Queue): Promise<boolean> {
+  const ping = queue.ping().then(
     () => true,
     () => false,
   );
+  return Promise.race([ping, sleep(QUEUE_ANSWER, false, { ref: false })]);
+}
+
+/** Looks at a trace, which may have been made to take long. @throws TraceError `TRACE_LIMIT`; as `Compute.inspect` */
+async function inspect(inspector: Executor, trace: Uint8Array, aborted: AbortSignal) {
+  const late = AbortSignal.timeout(INSPECTION);
+  const refuse = (got: string) =>
+    new TraceError("takes too long or too much memory to read", { code: "TRACE_LIMIT", where: "trace", got });
+  try {
+    return await inspector.run("inspect", trace, AbortSignal.any([aborted, late]));
+  } catch (error) {
+    if (codeOf(error) === "EXECUTOR_LOST") throw refuse("more memory than there is for it");
+    if (late.aborted && !aborted.aborted) throw refuse(`more than ${INSPECTION / 1000} s`);
+    throw error;
+  }
+}
+
+/** What the queue says, for a scrape. */
+async function watchQueue(queue: Queue, metrics: ReturnType<typeof coordinatorMetrics>): Promise<void> {
+  const up = await answers(queue);
   metrics.redisUp.set(up ? 1 : 0);
   if (!up) return;
   const [workers] = await Promise.all([

@@ -44,11 +44,24 @@ async function reasons(ready: HealthOptions["ready"]): Promise<readonly string[]
   }
 }
 
+/** One at a time: who asks meanwhile gets the same answer. */
+function shared<T>(compute: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => {
+    running ??= compute().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}
+
 /**
  * Adds the three routes. `/health`: the process is alive, and its event loop turns; `/ready`: 200, or 503 with reasons;
  * `/metrics`: text for Prometheus.
  */
 export function healthRoutes(app: FastifyInstance, { service, ready, metrics }: HealthOptions): void {
+  const asked = shared(() => reasons(ready));
+  const scrape = shared(async () => metrics.scrape());
   app.get("/health", async () => ({
     status: "alive",
     service,
@@ -56,11 +69,11 @@ export function healthRoutes(app: FastifyInstance, { service, ready, metrics }: 
     uptime: Math.round(process.uptime()),
   }));
   app.get("/ready", async (_request, reply) => {
-    const why = await reasons(ready);
+    const why = await asked();
     return reply.code(why.length === 0 ? 200 : 503).send({ ready: why.length === 0, reasons: why });
   });
   app.get("/metrics", async (_request, reply) => {
-    const text = await metrics.scrape();
+    const text = await scrape();
     return reply.header("content-type", metrics.contentType).send(text);
   });
 }

@@ -123,6 +123,11 @@ export const COORDINATOR_OPTIONS = {
   attempts: { kind: integer(1, 100), help: "how often a job is begun before it has failed", default: 5 },
   maxBlocks: { kind: integer(1, 1_000_000), help: "blocks under way at the same time; more are refused", default: 256 },
   maxTrace: { kind: size(1024, 2 ** 30), help: "largest trace", default: 256 * MiB },
+  chainId: {
+    kind: integer(1, Number.MAX_SAFE_INTEGER),
+    help: "blocks of other chains are refused",
+    defaultText: "the chain of the first block",
+  },
   keepTraces: { kind: flag(), help: "keep the traces of proved blocks" },
   cors,
   drainTimeout: { ...drainTimeout, default: 30 * SECOND },

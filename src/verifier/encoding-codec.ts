@@ -271,8 +271,12 @@ export function hash(frequent: bigint): Codec<bigint> {
   };
 }
 
-/** A byte string, of fixed length or of any. */
-export function byteString(length?: number): Codec<Uint8Array> {
+/** A byte string, of fixed length or of any from `least` on: then a list of them has no more items than its bytes allow. */
+export function byteString(length?: number, least = 0): Codec<Uint8Array> {
+  const longEnough = (place: Place, got: number): number => {
+    if (got >= least) return got;
+    throw place.fault("too short", { expected: `at least ${least} bytes`, got: `${got} bytes` });
+  };
   return {
     write(out, value) {
       // what is no Uint8Array, or a subclass that answers differently each time, must not reach the buffer unread
@@ -282,14 +286,17 @@ export function byteString(length?: number): Codec<Uint8Array> {
           got: value instanceof Uint8Array ? `${value.length} bytes` : describe(value),
         });
       }
-      if (length === undefined) out.varint(BigInt(value.length));
+      if (length === undefined) out.varint(BigInt(longEnough(out, value.length)));
       out.put(value);
     },
-    read: (from) => from.take(length ?? from.count()),
+    read: (from) => from.take(length ?? longEnough(from, from.count())),
     toJson: toHex,
     fromJson(place, json) {
       const bytes = typeof json === "string" ? fromHex(json, length) : undefined;
-      if (bytes !== undefined) return bytes;
+      if (bytes !== undefined) {
+        if (length === undefined) longEnough(place, bytes.length);
+        return bytes;
+      }
       throw place.fault("not hexadecimal bytes", {
         expected: length === undefined ? '"0x…", lower case' : `${length} bytes`,
         got: describe(json),

@@ -70,6 +70,13 @@ const version: Codec<typeof BLOCK_PROOF_VERSION> = {
   },
 };
 
+/**
+ * No signed transaction is shorter: prefix, nonce, gas price, gas limit of three bytes, recipient of 21, value, data, v, r and
+ * s. Usually r and s take 33 bytes each, but whoever wants to sign for no key in particular may choose them as short as he
+ * likes.
+ */
+const MIN_TRANSACTION_BYTES = 32;
+
 const byte = integer(8);
 
 /** An index below 256, in JSON a number. */
@@ -91,7 +98,8 @@ export const blockProof: Codec<BlockProof> = struct({
   version,
   keySet: byteString(32),
   header: byteString(),
-  transactions: list(byteString()),
+  // without the bound, a few bytes of a proof would be an object each
+  transactions: list(byteString(undefined, MIN_TRANSACTION_BYTES)),
   claims: blockClaims,
   chunks: list(struct({ layout: index, proof: byteString(CHUNK_PROOF_SIZE) })),
 });

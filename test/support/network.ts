@@ -145,15 +145,18 @@ export interface TestNetworkOptions {
   readonly keys?: string | undefined;
   /** Of jobs, `2s`. */
   readonly lease?: string | undefined;
+  /** Of the coordinator, for workers that are started before it; default a free one. */
+  readonly port?: number | undefined;
 }
 
 /** Coordinator, workers and replica around one data folder. */
 export class TestNetwork {
   readonly services = new Set<ServiceProcess>();
   readonly data: string;
-  #port = 0;
+  #port: number;
 
   constructor(readonly options: TestNetworkOptions) {
+    this.#port = options.port ?? 0;
     this.data = join(options.dir, "coordinator");
     mkdirSync(this.data, { recursive: true });
   }

@@ -9,13 +9,14 @@ import { createHash } from "node:crypto";
 import { type BlockFault, type BlockValidity, verifyBlock } from "../../verifier/block.js";
 import type { BlockState } from "../../verifier/block-state.js";
 import { decodeBlockProof } from "../../verifier/encoding.js";
-import { VerifierError } from "../../verifier/errors.js";
-import { decodeHeader, type Header, headerHash } from "../../verifier/ethereum/header.js";
+import { type Header, headerHash } from "../../verifier/ethereum/header.js";
 import { uintToBytes, wordToHex } from "../../verifier/ethereum/words.js";
 import type { KeySet } from "../../verifier/keyset.js";
 import type { ReplicaDatabase } from "./database.js";
+import { NodeError } from "./errors.js";
+import { headerOfProof } from "./peek.js";
 import { damaged, type Position, type StoredBlock } from "./records.js";
-import { type RefusedLimits, type RefusedProof, RefusedProofs } from "./refused.js";
+import { type ProofFault, type RefusedLimits, type RefusedProof, RefusedProofs } from "./refused.js";
 import type { NextState, StateView } from "./state.js";
 import type { Verify } from "./verifier.js";
 
@@ -44,28 +45,21 @@ export type Verdict =
    * It does not come after the head: another number, another parent, another state; or asks for the hash of a block that is
    * not known here. That says nothing about the proof.
    */
-  | { readonly outcome: "not-next"; readonly number: bigint; readonly faults: readonly BlockFault[] }
+  | { readonly outcome: "not-next"; readonly number: bigint; readonly faults: readonly ProofFault[] }
   /** Nobody accepts it; `again`: it was refused before, and not looked at again. */
-  | { readonly outcome: "invalid"; readonly faults: readonly BlockFault[]; readonly again: boolean };
+  | { readonly outcome: "invalid"; readonly faults: readonly ProofFault[]; readonly again: boolean };
+
+/** How often a proof may cost the thread that verifies, and of how many proofs that is counted. */
+const MAX_LOSSES = 2;
+const MAX_LOST = 1024;
 
 /** SHA-256, hexadecimal. */
 export const proofDigest = (proof: Uint8Array): string => createHash("sha256").update(proof).digest("hex");
 
 /** Faults that tell about the replica's position, not about the proof. */
 const ELSEWHERE = new Set<string>(["BLOCK_PRE_STATE", "BLOCK_ANCESTRY"]);
-const isElsewhere = ({ code, where }: BlockFault): boolean =>
+const isElsewhere = ({ code, where }: ProofFault): boolean =>
   ELSEWHERE.has(code) || (code === "HEADER_INVALID" && (where === "header.parentHash" || where === "header.number"));
-
-/** The header of a proof; undefined if it cannot be read. */
-function peek(proof: Uint8Array): { readonly header: Header; readonly chunks: number } | undefined {
-  try {
-    const { header, chunks } = decodeBlockProof(proof);
-    return { header: decodeHeader(header), chunks: chunks.length };
-  } catch (error) {
-    if (error instanceof VerifierError) return undefined;
-    throw error;
-  }
-}
 
 const fault = (field: keyof Header, message: string, expected: string, got: string): BlockFault => ({
   code: "HEADER_INVALID",
@@ -83,6 +77,8 @@ export class ReplicaChain {
   readonly #now: () => number;
   /** Of the head; undefined at the snapshot, of whose block no more than number, hash and state root are known. */
   #header: Header | undefined;
+  /** How often the thread was lost over a proof. */
+  readonly #lost = new Map<string, number>();
   #queue: Promise<unknown> = Promise.resolve();
 
   private constructor(options: ChainOptions, refused: RefusedProofs, header: Header | undefined) {
@@ -160,45 +156,77 @@ export class ReplicaChain {
         ? { outcome: "not-next", number, faults }
         : { outcome: "invalid", faults, again: true };
     }
-    const seen = peek(proof);
+    const header = headerOfProof(proof);
     const { head } = this;
-    if (seen !== undefined && seen.header.number !== head.number + 1n) {
-      const { number } = seen.header;
-      const hash = headerHash(seen.header);
+    if (header !== undefined && header.number !== head.number + 1n) {
+      const { number } = header;
+      const hash = headerHash(header);
       if ((await this.database.position(number))?.hash === hash) return { outcome: "known", number, hash };
       const next = fault("number", "not the block after the head", String(head.number + 1n), String(number));
       return { outcome: "not-next", number, faults: [next] };
     }
+    if (header !== undefined && header.parentHash !== head.hash) {
+      const [expected, got] = [wordToHex(head.hash), wordToHex(header.parentHash)];
+      const faults = [fault("parentHash", "not the block after the head", expected, got)];
+      return this.#refuse(proof, digest, header, faults);
+    }
 
     const pending = this.#pending();
     const begun = performance.now();
-    const validity = await this.#checked(proof, pending.state, signal);
+    const validity = await this.#checked(proof, digest, pending.state, signal);
     const milliseconds = performance.now() - begun;
     if (validity.valid) {
-      const block = await this.#append(proof, digest, seen!.chunks, validity, pending.next);
+      const block = await this.#append(proof, digest, validity, pending.next);
       this.#options.onVerified?.("valid", milliseconds);
       return { outcome: "accepted", block };
     }
-    const { faults, header } = validity;
-    const reason = faults.every(isElsewhere) ? "not-next" : "invalid";
-    const hash = header === undefined ? undefined : headerHash(header);
-    await this.#refused.add(proof, { digest, number: header?.number, hash, reason, faults }, this.#now());
-    this.#options.onVerified?.(reason, milliseconds);
-    if (reason === "not-next") return { outcome: "not-next", number: header!.number, faults };
-    return { outcome: "invalid", faults, again: false };
+    const verdict = await this.#refuse(proof, digest, validity.header, validity.faults);
+    this.#options.onVerified?.(verdict.outcome, milliseconds);
+    return verdict;
   }
 
-  /** The verdict on a proof, and on whether its block comes after the head. */
-  async #checked(proof: Uint8Array, state: BlockState, signal: AbortSignal | undefined): Promise<BlockValidity> {
-    const { keys, chainId, head } = this;
-    const parent = this.#header;
-    const validity = await this.#verify(proof, { state, keys, chainId, parent }, signal);
-    const { header } = validity;
-    if (parent !== undefined || header === undefined || header.parentHash === head.hash) return validity;
-    // what `verifyBlock` cannot know without the parent's header
-    const [expected, got] = [wordToHex(head.hash), wordToHex(header.parentHash)];
-    const stranger = fault("parentHash", "not the block after the snapshot's", expected, got);
-    return { valid: false, faults: [stranger], header };
+  /** Keeps a proof aside. */
+  async #refuse(proof: Uint8Array, digest: string, header: Header | undefined, faults: readonly ProofFault[]) {
+    const number = header?.number;
+    const hash = header === undefined ? undefined : headerHash(header);
+    const reason = number !== undefined && faults.every(isElsewhere) ? "not-next" : "invalid";
+    await this.#refused.add(proof, { digest, number, hash, reason, faults }, this.#now());
+    return number !== undefined && reason === "not-next"
+      ? ({ outcome: "not-next", number, faults } as const)
+      : ({ outcome: "invalid", faults, again: false } as const);
+  }
+
+  /**
+   * The verdict on a proof. One that costs the thread again and again is refused: it is too large for this machine, or hits
+   * a fault of the verifier, and would be tried for ever.
+   */
+  async #checked(
+    proof: Uint8Array,
+    digest: string,
+    state: BlockState,
+    signal: AbortSignal | undefined,
+  ): Promise<
+    BlockValidity | { readonly valid: false; readonly faults: readonly ProofFault[]; readonly header: undefined }
+  > {
+    const { keys, chainId } = this;
+    try {
+      const validity = await this.#verify(proof, { state, keys, chainId, parent: this.#header }, signal);
+      this.#lost.delete(digest);
+      return validity;
+    } catch (error) {
+      // a thread that ran out of memory did so over the proof; one that was lost otherwise says nothing about it
+      if (!(error instanceof NodeError) || error.code !== "VERIFIER_LOST" || !/memory/i.test(error.got ?? ""))
+        throw error;
+      const losses = (this.#lost.get(digest) ?? 0) + 1;
+      if (losses < MAX_LOSSES) {
+        if (this.#lost.size >= MAX_LOST) this.#lost.clear();
+        this.#lost.set(digest, losses);
+        throw error;
+      }
+      this.#lost.delete(digest);
+      const message = `the thread that verifies ended ${losses} times over this proof: ${error.message}`;
+      return { valid: false, faults: [{ code: "VERIFIER_LOST", where: "", message }], header: undefined };
+    }
   }
 
   /** The head's state, for one verification. */
@@ -226,7 +254,6 @@ export class ReplicaChain {
   async #append(
     proof: Uint8Array,
     digest: string,
-    chunks: number,
     { header, transactions, receipts, stateDiff }: BlockValidity & { readonly valid: true },
     next: (root: bigint) => NextState | undefined,
   ): Promise<StoredBlock> {
@@ -234,6 +261,8 @@ export class ReplicaChain {
     const state = next(header.stateRoot) ?? (await database.state(head.stateRoot).after(stateDiff));
     if (state.root !== header.stateRoot)
       throw damaged(`${database.path}: state`, undefined, "another root than before");
+    // what is valid is no larger than its gas pays for
+    const chunks = decodeBlockProof(proof).chunks.length;
     const block: StoredBlock = {
       header,
       hash: headerHash(header),

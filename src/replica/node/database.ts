@@ -18,7 +18,8 @@
  * @module
  */
 
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import type { Snapshot } from "../../trace/snapshot.js";
 import { encodeRlp } from "../../verifier/ethereum/rlp.js";
@@ -68,6 +69,9 @@ export interface DatabaseOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a snapshot is of. */
+export type SnapshotHead = Pick<Snapshot, "chainId" | "number" | "blockHash" | "stateRoot">;
+
 /** Where a transaction is. */
 export interface TransactionPlace {
   readonly number: bigint;
@@ -91,6 +95,8 @@ const FORMAT = "chunkproof replica";
 const CACHE_BYTES = 32 << 20;
 /** Bytes of a snapshot that are written at once. */
 const IMPORT_BATCH = 4 << 20;
+/** Keys of blocks that are read at once. */
+const KEYS_AT_ONCE = 4096;
 
 const META = new TextEncoder().encode("m");
 const HEAD = new TextEncoder().encode("h");
@@ -128,10 +134,17 @@ function levelError(path: string, error: unknown): unknown {
   });
 }
 
-const LEVEL_FILE = /^(?:LOCK|LOG|LOG\.old|CURRENT|MANIFEST-\d+|\d+\.(?:log|ldb|sst|dbtmp)|lost\+found)$/;
+/** A file that is there until the snapshot is in the database: only then there may be no chain in it. */
+export const IMPORT_MARKER = "IMPORT";
 
-/** LevelDB would begin anew in any folder, and delete what it takes for its own leftovers. */
-async function checkFolder(path: string): Promise<void> {
+const LEVEL_FILE = /^(?:IMPORT|LOCK|LOG|LOG\.old|CURRENT|MANIFEST-\d+|\d+\.(?:log|ldb|sst|dbtmp)|lost\+found)$/;
+
+/**
+ * LevelDB would begin anew in any folder, and delete what it takes for its own leftovers.
+ *
+ * @returns whether there may be no chain here yet
+ */
+async function checkFolder(path: string): Promise<boolean> {
   const names = await readdir(path).catch((cause: unknown): never => {
     throw levelError(path, cause);
   });
@@ -147,6 +160,26 @@ async function checkFolder(path: string): Promise<void> {
   if (!names.includes("CURRENT") && names.some((name) => /\.(?:log|ldb|sst)$/.test(name))) {
     throw damaged(path, undefined, "tables, but no CURRENT");
   }
+  if (names.includes(IMPORT_MARKER)) return true;
+  if (names.includes("CURRENT")) return false;
+  await mark(path).catch((cause: unknown): never => {
+    throw levelError(path, cause);
+  });
+  return true;
+}
+
+/** Makes the marker of an import, on the disk. */
+async function mark(path: string): Promise<void> {
+  const marker = await open(join(path, IMPORT_MARKER), "w");
+  try {
+    await marker.sync();
+  } finally {
+    await marker.close();
+  }
+  // not every system can do that with a folder
+  const folder = await open(path, "r").catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
 }
 
 function badFormat(path: string, expected: string, got: string): NodeError {
@@ -185,7 +218,7 @@ export class ReplicaDatabase implements NodeSource {
     await mkdir(path, { recursive: true }).catch((cause) => {
       throw levelError(path, cause);
     });
-    await checkFolder(path);
+    const mayBegin = await checkFolder(path);
     const level = new ClassicLevel<Uint8Array, Uint8Array>(path, {
       keyEncoding: "view",
       valueEncoding: "view",
@@ -193,8 +226,9 @@ export class ReplicaDatabase implements NodeSource {
     });
     try {
       await level.open();
-      const database = await ReplicaDatabase.#load(level, options);
+      const database = await ReplicaDatabase.#load(level, options, mayBegin);
       await database.#check();
+      if (mayBegin) await rm(join(path, IMPORT_MARKER), { force: true });
       return database;
     } catch (error) {
       await level.close();
@@ -202,7 +236,11 @@ export class ReplicaDatabase implements NodeSource {
     }
   }
 
-  static async #load(level: ClassicLevel<Uint8Array, Uint8Array>, options: DatabaseOptions): Promise<ReplicaDatabase> {
+  static async #load(
+    level: ClassicLevel<Uint8Array, Uint8Array>,
+    options: DatabaseOptions,
+    mayBegin: boolean,
+  ): Promise<ReplicaDatabase> {
     const path = level.location;
     const sealed = await level.get(META);
     if (sealed === undefined) {
@@ -224,6 +262,8 @@ export class ReplicaDatabase implements NodeSource {
     if ((await level.keys({ gt: keyOf("b"), lt: keyOf("c"), limit: 1 }).all()).length > 0) {
       throw damaged(`${path}: head`, undefined, "nothing");
     }
+    // LevelDB drops what it cannot read of its log without a word
+    if (!mayBegin) throw damaged(`${path}: ${sealed === undefined ? "format" : "head"}`, undefined, "nothing");
     const { snapshot } = options;
     if (snapshot === undefined) {
       throw new NodeError("there is no chain in this database yet", {
@@ -284,6 +324,7 @@ export class ReplicaDatabase implements NodeSource {
   /** What must be there whatever else is. @throws NodeError `DATABASE_DAMAGED` */
   async #check(): Promise<void> {
     const { number, hash, stateRoot } = this.#head;
+    await this.#checkBlocks();
     if (stateRoot !== EMPTY_TRIE_ROOT) await this.node(wordToHex(stateRoot).slice(2));
     if (number === this.origin.number) {
       if (hash !== this.origin.hash || stateRoot !== this.origin.stateRoot) throw damaged(`${this.path}: head`);
@@ -293,6 +334,37 @@ export class ReplicaDatabase implements NodeSource {
     if (number < this.origin.number || block?.hash !== hash || block.header.stateRoot !== stateRoot) {
       throw damaged(`${this.path}: head`);
     }
+  }
+
+  /** Blocks come and go with all that belongs to them: where none is missing, no write is. */
+  async #checkBlocks(): Promise<void> {
+    let expected = this.origin.number + 1n;
+    const keys = this.#level.keys({ gt: keyOf("b"), lt: keyOf("c"), fillCache: false });
+    try {
+      for (let some = await keys.nextv(KEYS_AT_ONCE); some.length > 0; some = await keys.nextv(KEYS_AT_ONCE)) {
+        for (const key of some) {
+          const number = bytesToUint(key.subarray(1));
+          if (number !== expected++) throw damaged(`${this.path}: blocks`, undefined, `block ${number}`);
+        }
+      }
+    } finally {
+      await keys.close();
+    }
+    const { number } = this.#head;
+    if (expected !== number + 1n) {
+      throw damaged(`${this.path}: blocks`, undefined, `head ${number}, blocks to ${expected - 1n}`);
+    }
+  }
+
+  /**
+   * Whether the chain begins with this snapshot.
+   *
+   * @throws NodeError `DATABASE_SNAPSHOT`
+   */
+  expectOrigin(snapshot: SnapshotHead): void {
+    const { number, hash, stateRoot } = this.origin;
+    const meta = { chainId: String(this.chainId), number: String(number) };
+    expectSnapshot(this.path, { ...meta, hash: wordToHex(hash), stateRoot: wordToHex(stateRoot) }, snapshot);
   }
 
   /** The newest block. */
@@ -463,7 +535,7 @@ function readMeta(path: string, sealed: Uint8Array): Meta {
 }
 
 /** @throws NodeError `DATABASE_SNAPSHOT` */
-function expectSnapshot(path: string, meta: Meta, snapshot: Snapshot): void {
+function expectSnapshot(path: string, meta: Omit<Meta, "format" | "version">, snapshot: SnapshotHead): void {
   const of = (chainId: string | bigint, number: string | bigint, hash: string, stateRoot: string) =>
     `chain ${chainId}, block ${number}, ${hash}, state root ${stateRoot}`;
   const expected = of(meta.chainId, meta.number, meta.hash, meta.stateRoot);

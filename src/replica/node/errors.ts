@@ -25,7 +25,7 @@ import { ChunkproofError, type ErrorDetails } from "../../verifier/errors.js";
  * | `FEED_MISSING` | a proof that is not there any more |
  * | `FEED_TOO_LARGE` | an answer or proof beyond the bound |
  * | `FEED_DIGEST` | a proof that is not what its digest says |
- * | `VERIFIER_LOST` | the thread that verifies ended |
+ * | `VERIFIER_LOST` | the thread that verifies ended; as a fault of a proof: it did so repeatedly over it |
  * | `VERIFIER_TIMEOUT` | a proof took longer than any may |
  * | `VERIFIER_CLOSED` | used after it was closed |
  * | `RPC_LISTEN` | the address of the JSON-RPC server cannot be had |

@@ -8,16 +8,16 @@
  * @module
  */
 
+import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { VerifierError } from "../../verifier/errors.js";
-import { decodeHeader } from "../../verifier/ethereum/header.js";
 import { messageOf, NodeError } from "./errors.js";
 import { BLOCKS_AT_ONCE, type Candidate, type Feed, MAX_PROOF_BYTES, type Poll } from "./feed.js";
+import { headerOfProof, PREFIX_BYTES } from "./peek.js";
 
 /** Options of {@link FolderFeed}. */
 export interface FolderFeedOptions {
-  /** Larger files are not read; default 64 MiB. */
+  /** Larger files are not read; default 16 MiB. */
   readonly maxBytes?: number | undefined;
   /** Told once of each file that is no proof, and again when it changed and still is none. */
   readonly onUnreadable?: ((path: string, reason: string) => void) | undefined;
@@ -32,11 +32,6 @@ interface Known {
 }
 
 const SUFFIX = ".proof";
-/** Magic, version, key set; then the length of the header, of which one byte too many is no harm. */
-const HEADER_AT = 4 + 1 + 32;
-/** Longer than the header of any block. */
-const PREFIX_BYTES = 2048;
-const MAGIC = new TextEncoder().encode("ckbp");
 /** Files that are read at one poll for the first time. */
 const FRESH_PER_POLL = 4_096;
 /** Files that are asked at one poll whether they changed; and those that were no proofs, whether they became some. */
@@ -49,28 +44,14 @@ const CLOCK_TICK = 2_000;
 const AT_ONCE = 16;
 
 /** The number of a proof's block, from its first bytes. @returns undefined if it has none */
-export function numberOfProof(prefix: Uint8Array): bigint | undefined {
-  if (MAGIC.some((byte, i) => prefix[i] !== byte)) return undefined;
-  // LEB128; a header takes two bytes of it
-  let length = 0;
-  let at = HEADER_AT;
-  for (let shift = 0; shift < 21; shift += 7) {
-    const byte = prefix[at++];
-    if (byte === undefined) return undefined;
-    length |= (byte & 127) << shift;
-    if (byte < 128) break;
-  }
-  if (at + length > prefix.length) return undefined;
-  try {
-    return decodeHeader(prefix.subarray(at, at + length)).number;
-  } catch (error) {
-    if (error instanceof VerifierError) return undefined;
-    throw error;
-  }
-}
+export const numberOfProof = (prefix: Uint8Array): bigint | undefined => headerOfProof(prefix)?.number;
 
-const stampOf = ({ size, mtimeMs, ino }: { size: number; mtimeMs: number; ino: number }): string =>
-  `${size}-${mtimeMs}-${ino}`;
+/** A pipe that took the place of a file would otherwise be waited for until somebody writes into it. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** The time of the last write can be set to anything, that of the last change cannot. */
+const stampOf = ({ size, mtimeMs, ctimeMs, ino }: Pick<Stats, "size" | "mtimeMs" | "ctimeMs" | "ino">): string =>
+  `${size}-${mtimeMs}-${ctimeMs}-${ino}`;
 
 /** See the module. */
 export class FolderFeed implements Feed {
@@ -196,15 +177,18 @@ export class FolderFeed implements Feed {
     const path = join(this.name, name);
     let handle: FileHandle | undefined;
     try {
-      // before open(): opening a pipe without a writer would wait for ever
       const found = await stat(path);
       if (this.#files.get(name)?.stamp === stampOf(found)) return;
       if (!found.isFile() || found.size > this.#maxBytes) {
         this.#unreadable(name, stampOf(found), found.isFile() ? "too large" : "not a file");
         return;
       }
-      handle = await open(path, "r");
+      handle = await open(path, READ);
       const opened = await handle.stat();
+      if (!opened.isFile()) {
+        this.#unreadable(name, stampOf(opened), "not a file");
+        return;
+      }
       const { buffer, bytesRead } = await handle.read(new Uint8Array(PREFIX_BYTES), 0, PREFIX_BYTES, 0);
       const number = numberOfProof(buffer.subarray(0, bytesRead));
       if (number === undefined) this.#unreadable(name, stampOf(opened), "not the proof of a block");
@@ -256,9 +240,12 @@ export class FolderFeed implements Feed {
     signal?.throwIfAborted();
     let handle: FileHandle | undefined;
     try {
-      handle = await open(path, "r");
+      handle = await open(path, READ);
       const found = await handle.stat();
-      if (!found.isFile() || found.size > this.#maxBytes) {
+      if (!found.isFile()) {
+        throw new NodeError("not a file any more", { code: "FEED_UNAVAILABLE", where: path, expected: "a file" });
+      }
+      if (found.size > this.#maxBytes) {
         throw new NodeError("the file is too large", {
           code: "FEED_TOO_LARGE",
           where: path,

@@ -16,13 +16,20 @@ export interface HttpFeedOptions {
   readonly url: string;
   /** Of the replica's chain; a feed of another one is refused. */
   readonly chainId: bigint;
-  /** Most bytes of a proof; default 64 MiB. */
+  /** Most bytes of a proof; default 16 MiB. */
   readonly maxBytes?: number | undefined;
   /** Milliseconds that one answer may take until its last byte; default 30,000 for the list, ten times that for a proof. */
   readonly timeout?: number | undefined;
+  /** Milliseconds over which an answer must come with at least 1 KiB a second; default 10,000. */
+  readonly rateWindow?: number | undefined;
 }
 
 const TIMEOUT = 30_000;
+const RATE_WINDOW = 10_000;
+/** Bytes in a second. */
+const MIN_RATE = 1024;
+/** Proofs that are taken from one list. */
+const MAX_CANDIDATES = 4 * BLOCKS_AT_ONCE;
 /** The list of 256 blocks takes about 100 KiB. */
 const MAX_LIST_BYTES = 1 << 20;
 
@@ -31,18 +38,16 @@ const listed = z.object({
   /** null: it has no blocks yet, and will take those of any chain. */
   chainId: z.union([z.int().min(0), z.string().regex(/^(?:0x[0-9a-f]{1,16}|\d{1,20})$/)]).nullable(),
   tip: number.nullable(),
-  blocks: z
-    .array(
-      z.object({
-        number,
-        id: z.string().regex(/^[0-9a-f]{32}$/),
-        proof: z
-          .string()
-          .regex(/^[0-9a-f]{64}$/)
-          .nullable(),
-      }),
-    )
-    .max(4 * BLOCKS_AT_ONCE),
+  blocks: z.array(
+    z.object({
+      number,
+      id: z.string().regex(/^[0-9a-f]{32}$/),
+      proof: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .nullable(),
+    }),
+  ),
 });
 
 /** See the module. */
@@ -54,9 +59,10 @@ export class HttpFeed implements Feed {
   readonly #chainId: bigint;
   readonly #maxBytes: number;
   readonly #timeout: number;
+  readonly #rateWindow: number;
 
   /** @throws NodeError `FEED_UNAVAILABLE` for what is no address */
-  constructor({ url, chainId, maxBytes = MAX_PROOF_BYTES, timeout = TIMEOUT }: HttpFeedOptions) {
+  constructor({ url, chainId, maxBytes = MAX_PROOF_BYTES, timeout = TIMEOUT, rateWindow }: HttpFeedOptions) {
     const parsed = URL.canParse(url) ? new URL(url) : undefined;
     if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
       throw new NodeError("not the address of a coordinator", {
@@ -75,6 +81,7 @@ export class HttpFeed implements Feed {
     this.#chainId = chainId;
     this.#maxBytes = maxBytes;
     this.#timeout = timeout;
+    this.#rateWindow = rateWindow ?? RATE_WINDOW;
   }
 
   async poll(from: bigint, signal?: AbortSignal): Promise<Poll> {
@@ -112,7 +119,11 @@ export class HttpFeed implements Feed {
       });
     }
     candidates.sort((a, b) => (a.number < b.number ? -1 : a.number > b.number ? 1 : 0));
-    return { tip: data.tip === null ? undefined : BigInt(data.tip), candidates };
+    // whoever can submit many blocks must not be able to make the list useless
+    return {
+      tip: data.tip === null ? undefined : BigInt(data.tip),
+      candidates: candidates.slice(0, MAX_CANDIDATES),
+    };
   }
 
   async #fetch(id: string, digest: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
@@ -130,11 +141,13 @@ export class HttpFeed implements Feed {
   async #get(path: string, maxBytes: number, timeout: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
     signal?.throwIfAborted();
     const clock = AbortSignal.timeout(timeout);
+    const slow = new AbortController();
+    const signals = [clock, slow.signal];
     try {
       const response = await fetch(`${this.#base}${path}`, {
         headers: this.#authorization === undefined ? {} : { authorization: this.#authorization },
         redirect: "manual",
-        signal: signal === undefined ? clock : AbortSignal.any([signal, clock]),
+        signal: AbortSignal.any(signal === undefined ? signals : [signal, ...signals]),
       });
       if (response.status !== 200) {
         await response.body?.cancel();
@@ -144,10 +157,15 @@ export class HttpFeed implements Feed {
           got: `HTTP status ${response.status}`,
         });
       }
-      return await this.#body(response, path, maxBytes);
+      return await this.#body(response, path, maxBytes, slow);
     } catch (cause) {
       signal?.throwIfAborted();
       if (cause instanceof NodeError) throw cause;
+      if (slow.signal.aborted) {
+        throw this.#error("FEED_TIMEOUT", path, "the answer comes too slowly", {
+          expected: `${MIN_RATE} bytes a second`,
+        });
+      }
       if (clock.aborted) {
         throw this.#error("FEED_TIMEOUT", path, "no answer in time", { expected: `an answer within ${timeout} ms` });
       }
@@ -161,20 +179,41 @@ export class HttpFeed implements Feed {
     }
   }
 
-  async #body(response: Response, path: string, maxBytes: number): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = [];
+  async #body(response: Response, path: string, maxBytes: number, slow: AbortController): Promise<Uint8Array> {
     let size = 0;
+    let before = 0;
+    const watch = setInterval(() => {
+      if (size - before < (MIN_RATE * this.#rateWindow) / 1000) slow.abort();
+      before = size;
+    }, this.#rateWindow);
+    try {
+      return await this.#read(response, path, maxBytes, (more) => {
+        size += more;
+        return size;
+      });
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  /** @param count told of bytes, gives those so far */
+  async #read(
+    response: Response,
+    path: string,
+    maxBytes: number,
+    count: (more: number) => number,
+  ): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
     const reader = response.body?.getReader();
     while (reader !== undefined) {
       const { done, value } = await reader.read();
       if (done) break;
-      size += value.length;
-      if (size > maxBytes) {
+      if (count(value.length) > maxBytes) {
         await reader.cancel();
         throw this.#error("FEED_TOO_LARGE", path, "the answer is too large", { expected: `at most ${maxBytes} bytes` });
       }
       pieces.push(value);
     }
-    return new Uint8Array(Buffer.concat(pieces, size));
+    return new Uint8Array(Buffer.concat(pieces));
   }
 }

@@ -36,6 +36,6 @@ export interface Feed {
 }
 
 /** Largest proof that is read unless told otherwise. */
-export const MAX_PROOF_BYTES = 64 << 20;
+export const MAX_PROOF_BYTES = 16 << 20;
 /** Blocks that are told of at once. */
 export const BLOCKS_AT_ONCE = 256;

@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { BlockFault } from "../../verifier/block.js";
 import { proofDigest, type ReplicaChain, type Verdict } from "./chain.js";
 import { isFeedError, NodeError, pause } from "./errors.js";
 import type { Candidate, Feed } from "./feed.js";
+import type { ProofFault } from "./refused.js";
 
 /** What a follower tells. */
 export interface FollowerHooks {
@@ -30,6 +30,8 @@ export interface FollowerOptions extends FollowerHooks {
   readonly interval?: number | undefined;
   /** Most milliseconds between attempts at what does not work; default 30,000. */
   readonly maxDelay?: number | undefined;
+  /** Milliseconds after which no more proofs of a block are tried before the feed is asked again; default 30,000. */
+  readonly roundTime?: number | undefined;
   /** Milliseconds since 1970; for tests. */
   readonly now?: (() => number) | undefined;
 }
@@ -39,7 +41,7 @@ export interface Stalled {
   /** Of the next block. */
   readonly number: bigint;
   /** Of the proof that was refused last. */
-  readonly faults: readonly BlockFault[];
+  readonly faults: readonly ProofFault[];
   readonly digest: string;
   /** Milliseconds since 1970. */
   readonly since: number;
@@ -59,11 +61,14 @@ export interface FollowerStatus {
   readonly feedError?: { readonly code: string; readonly message: string; readonly since: number } | undefined;
   /** When the feed answered last, milliseconds since 1970. */
   readonly polledAt: number | undefined;
+  /** Something in the database is not what was written, see {@link Follower.noteDamage}. */
+  readonly damaged?: { readonly code: string; readonly since: number } | undefined;
   readonly running: boolean;
 }
 
 const INTERVAL = 1_000;
 const MAX_DELAY = 30_000;
+const ROUND_TIME = 30_000;
 const FIRST_DELAY = 500;
 /** Rest between polls, in times of what the last one took. */
 const REST = 9;
@@ -85,6 +90,7 @@ export class Follower {
   /** Milliseconds. */
   #pollTime = 0;
   #feedError: FollowerStatus["feedError"];
+  #damaged: FollowerStatus["damaged"];
   #stalled: Stalled | undefined;
   #running = false;
   /** Names of proofs of the next block that are of no use. */
@@ -113,8 +119,15 @@ export class Follower {
       stalled: this.#stalled,
       feedError: this.#feedError,
       polledAt: this.#polledAt,
+      damaged: this.#damaged,
       running: this.#running,
     };
+  }
+
+  /** Whoever meets an error of the database elsewhere tells of it here: the status has it from then on. */
+  noteDamage(error: unknown): void {
+    if (!(error instanceof NodeError) || error.code !== "DATABASE_DAMAGED") return;
+    this.#damaged ??= { code: error.code, since: this.#now() };
   }
 
   /**
@@ -131,7 +144,7 @@ export class Follower {
         failures = outcome === "failed" ? failures + 1 : 0;
         if (outcome === "more" || signal.aborted) continue;
         // a feed that takes long to ask is asked less often
-        const idle = Math.max(this.#interval, REST * this.#pollTime);
+        const idle = Math.max(this.#interval, Math.min(this.#maxDelay, REST * this.#pollTime));
         await pause(outcome === "failed" ? this.#delay(failures) : idle, signal);
       }
     } catch (error) {
@@ -191,9 +204,11 @@ export class Follower {
     }
     for (let moved = false; ; moved = true) {
       const offered = byNumber.get(chain.head.number + 1n) ?? [];
-      if (!(await this.#tryAll(offered, signal))) {
+      const end = await this.#tryAll(offered, signal);
+      if (end !== "accepted") {
         this.#noteStall(offered);
-        return moved;
+        // there may be better ones by now
+        return moved || end === "cut";
       }
       this.#tried.clear();
       this.#later.clear();
@@ -202,12 +217,15 @@ export class Follower {
     }
   }
 
-  /** Tries proofs of the next block. @returns whether one was valid */
-  async #tryAll(offered: readonly Candidate[], signal: AbortSignal): Promise<boolean> {
-    const { chain, onVerdict, onCandidateError } = this.#options;
-    for (const candidate of offered) {
+  /** Tries proofs of the next block, those first that never were. @returns `cut`: it takes too long to try them all now */
+  async #tryAll(offered: readonly Candidate[], signal: AbortSignal): Promise<"accepted" | "none" | "cut"> {
+    const { chain, onVerdict, onCandidateError, roundTime = ROUND_TIME } = this.#options;
+    const begun = performance.now();
+    const failed = offered.filter(({ id }) => this.#later.has(id));
+    for (const candidate of [...offered.filter(({ id }) => !this.#later.has(id)), ...failed]) {
       const { id } = candidate;
       if (this.#isUseless(candidate) || (this.#later.get(id)?.at ?? 0) > this.#now()) continue;
+      if (performance.now() - begun > roundTime) return "cut";
       let verdict: Verdict;
       let digest: string;
       try {
@@ -224,12 +242,12 @@ export class Follower {
         continue;
       }
       onVerdict?.(verdict, candidate, digest);
-      if (verdict.outcome === "accepted") return true;
+      if (verdict.outcome === "accepted") return "accepted";
       if (this.#tried.size >= MAX_TRIED) this.#tried.clear();
       this.#tried.add(id);
       this.#last = { faults: verdict.outcome === "known" ? [OLD] : verdict.faults, digest };
     }
-    return false;
+    return "none";
   }
 
   #isUseless({ id, digest }: Candidate): boolean {
@@ -259,7 +277,7 @@ export class Follower {
 }
 
 /** What is wrong with the proof of a block that is in the chain, where that of the next is asked for. */
-const OLD: BlockFault = {
+const OLD: ProofFault = {
   code: "HEADER_INVALID",
   where: "header.number",
   message: "header.number: a block that is in the chain already",

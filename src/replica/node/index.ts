@@ -24,7 +24,7 @@ export { FolderFeed, type FolderFeedOptions } from "./feed-folder.js";
 export { HttpFeed, type HttpFeedOptions } from "./feed-http.js";
 export { Follower, type FollowerHooks, type FollowerOptions, type FollowerStatus, type Stalled } from "./follow.js";
 export type { Position, StoredBlock } from "./records.js";
-export type { RefusedLimits, RefusedProof } from "./refused.js";
+export type { ProofFault, RefusedLimits, RefusedProof } from "./refused.js";
 export { type RpcServer, type RpcServerOptions, rpcApp, startRpc } from "./rpc.js";
 export type { StateView } from "./state.js";
 export { VerifierThread, type Verify } from "./verifier.js";

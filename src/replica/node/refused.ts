@@ -10,6 +10,13 @@ import type { BlockFault } from "../../verifier/block.js";
 import { VERSION } from "../../version.js";
 import type { ReplicaDatabase } from "./database.js";
 
+/** What is wrong with a proof, or that nobody could find out: `VERIFIER_LOST`. */
+export interface ProofFault {
+  readonly code: BlockFault["code"] | "VERIFIER_LOST";
+  readonly where: string;
+  readonly message: string;
+}
+
 /** A proof that was not accepted. */
 export interface RefusedProof {
   /** SHA-256 of its bytes, hexadecimal. */
@@ -23,7 +30,7 @@ export interface RefusedProof {
    */
   readonly reason: "invalid" | "not-next";
   /** At least one. */
-  readonly faults: readonly BlockFault[];
+  readonly faults: readonly ProofFault[];
   /** Milliseconds since 1970. */
   readonly firstSeen: number;
   /** How often it was handed in. */
@@ -107,7 +114,7 @@ export class RefusedProofs {
         order,
         number: number === null ? undefined : BigInt(number),
         hash: hash === null ? undefined : BigInt(hash),
-        faults: rest.faults as unknown as readonly BlockFault[],
+        faults: rest.faults as unknown as readonly ProofFault[],
       });
       refused.#order = Math.max(refused.#order, order + 1);
       // with other keys, or by another verifier, it may be valid; and other hashes may be known by now

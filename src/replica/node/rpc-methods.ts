@@ -263,6 +263,7 @@ function status({ chain, status: follower }: RpcSource): unknown {
             now.feedError === undefined
               ? null
               : { code: now.feedError.code, message: now.feedError.message, since: iso(now.feedError.since) },
+          ...(now.damaged === undefined ? {} : { damaged: { code: now.damaged.code, since: iso(now.damaged.since) } }),
           stalled:
             now.stalled === undefined
               ? null

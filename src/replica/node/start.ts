@@ -18,7 +18,7 @@ import { BLOCK_PROOF_VERSION } from "../../verifier/encoding.js";
 import { wordToHex } from "../../verifier/ethereum/words.js";
 import type { KeySet } from "../../verifier/keyset.js";
 import { ReplicaChain } from "./chain.js";
-import { ReplicaDatabase } from "./database.js";
+import { ReplicaDatabase, type SnapshotHead } from "./database.js";
 import { messageOf, NodeError } from "./errors.js";
 import { FolderFeed } from "./feed-folder.js";
 import { HttpFeed } from "./feed-http.js";
@@ -32,6 +32,8 @@ export interface ReplicaStart {
   readonly keys: KeySet;
   /** Reads the state to begin with; only called where there is none yet. */
   readonly snapshot: (() => Promise<Snapshot>) | undefined;
+  /** Reads what that state is of, for a start where there is one; undefined: the file is gone. */
+  readonly origin?: (() => Promise<SnapshotHead | undefined>) | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -42,6 +44,8 @@ export interface RunningReplica extends Service {
   readonly address: Address;
 }
 
+/** Milliseconds after which the feed should have been asked again. */
+const POLL_AGE = 120_000;
 /** The longest a browser may remember what it may do, seconds. */
 const PREFLIGHT_AGE = 600;
 
@@ -67,7 +71,7 @@ async function closeAll(closers: (() => Promise<unknown>)[], log: Log): Promise<
 }
 
 async function open(
-  { config, keys, snapshot, log, signal }: ReplicaStart,
+  { config, keys, snapshot, origin, log, signal }: ReplicaStart,
   closers: (() => Promise<unknown>)[],
 ): Promise<RunningReplica> {
   const { data, feed: place, rpc, cors, poll, metrics: metricsAddress } = config;
@@ -77,6 +81,8 @@ async function open(
   });
   const database = await ReplicaDatabase.open(data, { snapshot, signal });
   closers.push(() => database.close());
+  const begun = await origin?.();
+  if (begun !== undefined) database.expectOrigin(begun);
   const thread = new VerifierThread(keys);
   closers.push(() => thread.close());
   const chain = await ReplicaChain.open({
@@ -100,7 +106,7 @@ async function open(
   if (metricsAddress !== undefined) {
     const health = await HealthServer.start(metricsAddress, {
       service: "replica",
-      ready: () => reasonsOf(follower.status),
+      ready: () => reasonsOf(follower.status, { poll }),
       metrics,
     });
     closers.push(() => health.close());
@@ -111,7 +117,10 @@ async function open(
     status: () => follower.status,
     port: rpc.port,
     onCall: (method, result) => metrics.rpcRequestsTotal.inc({ method, result }),
-    onError: (error, method) => log.error({ err: error, method }, "could not answer"),
+    onError: (error, method) => {
+      follower.noteDamage(error);
+      log.error({ err: error, method }, "could not answer");
+    },
   });
   if (cors !== undefined) allowOrigins(app, cors);
   closers.push(() => app.close());
@@ -191,11 +200,21 @@ function observe({ head, feedTip, lag, behindSeconds, stalled }: FollowerStatus,
   metrics.replicaStalled.set(stalled === undefined ? 0 : 1);
 }
 
-/** Why nobody should rely on this replica's being up to date. */
-export function reasonsOf({ stalled, feedError, polledAt, running }: FollowerStatus): string[] {
+/**
+ * Why nobody should rely on this replica's being up to date.
+ *
+ * @param options `poll`: milliseconds between polls
+ */
+export function reasonsOf(
+  { stalled, feedError, polledAt, damaged, running }: FollowerStatus,
+  { poll = 0, now = Date.now() }: { readonly poll?: number; readonly now?: number } = {},
+): string[] {
+  const isOld = polledAt !== undefined && now - polledAt > Math.max(POLL_AGE, 2 * poll);
   return [
     ...(running ? [] : ["it does not follow its feed"]),
     ...(feedError === undefined ? [] : [`the feed: ${feedError.code}`]),
+    ...(damaged === undefined ? [] : [`the database: ${damaged.code}`]),
+    ...(isOld && feedError === undefined ? [`feed not asked since ${new Date(polledAt).toISOString()}`] : []),
     ...(polledAt === undefined && feedError === undefined ? ["the feed has not answered yet"] : []),
     ...(stalled === undefined ? [] : [`all proofs of block ${stalled.number} are refused`]),
   ];

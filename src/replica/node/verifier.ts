@@ -54,6 +54,9 @@ export type FromThread =
 /** Milliseconds that one proof may take. What a block can ask for is bounded by its gas, but not by much. */
 const TIMEOUT = 600_000;
 
+/** What is too large for that ends the thread, not the process. */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 2048 };
+
 /** Beside this module; or, where the command line is bundled, where it would be if it were not. */
 const SCRIPTS = ["./verifier-thread.js", "../replica/node/verifier-thread.js"];
 
@@ -125,7 +128,7 @@ export class VerifierThread {
     const workerData: ThreadKeys = { keys: this.#keys.toBytes(), allowInsecure: this.#keys.insecure };
     const scripts = SCRIPTS.map((path) => new URL(path, import.meta.url));
     const script = scripts.find((url) => existsSync(url)) ?? scripts[0]!;
-    const worker = new Worker(script, { workerData, execArgv: [] });
+    const worker = new Worker(script, { workerData, execArgv: [], resourceLimits: RESOURCE_LIMITS });
     const lost = (reason: string) => {
       if (this.#worker !== worker) return;
       this.#fail(new NodeError("the thread that verifies ended", { code: "VERIFIER_LOST", got: reason }));

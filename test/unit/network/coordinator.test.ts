@@ -205,6 +205,20 @@ describe("a block", () => {
   });
 });
 
+describe("a proof that is handed in for a block", () => {
+  test("is not handed out unless it is confirmed, whoever says that it is whole", async () => {
+    const w = await world(await temporaryFolder(), { confirm: async () => "a proof of another block" });
+    work(w);
+    const { status } = await w.coordinator.submit(traceOf({ number: 1 }));
+    const ended = await until(() => {
+      const now = w.coordinator.status(status.id);
+      return now.state === "failed" && now;
+    });
+    expect(ended.proof ?? null).toBeNull();
+    expect(ended.failure?.message).toContain("a proof of another block");
+  });
+});
+
 describe("what is refused", () => {
   test("is not kept", async () => {
     const w = await world(await temporaryFolder(), { chainId: "1" });

@@ -190,6 +190,7 @@ export async function world(
   const registry = options.registry ?? (await Registry.open(data));
   const coordinator = new Coordinator({
     ...{ queue, store, registry, network: NETWORK, keep: [], inspect, log: silent, reconcileMs: 20 },
+    confirm: async () => undefined,
     ...more,
   });
   cleanup(async () => {

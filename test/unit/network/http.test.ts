@@ -654,8 +654,8 @@ describe("clients that misbehave", () => {
     expect(await raw.status(1)).toBe(400);
     await raw.end();
     const many = new Raw(s.port);
-    for (let i = 0; i < 50; i++) many.request("GET /v1/feed");
-    expect(await many.status(49)).toBe(200);
+    for (let i = 0; i < 8; i++) many.request("GET /v1/feed");
+    expect(await many.status(7)).toBe(200);
     // two requests in the body of one that is refused are no requests
     const smuggled = "GET /v1/network HTTP/1.1\r\nhost: x\r\n\r\n";
     const inBody = new Raw(s.port)
@@ -705,6 +705,116 @@ describe("clients that misbehave", () => {
     for (const raw of slow) raw.say(body.subarray(5));
     expect([await slow[0]!.status(), await slow[1]!.status()].sort()).toEqual([200, 202]);
     expect((await post(`${s.url}/v1/blocks`, body)).status).toBe(200);
+  });
+
+  test("more requests at once than a connection may have", async () => {
+    const [inFlight, answered] = [vi.fn(), vi.fn()];
+    const s = await serve({ hooks: { inFlight, answered } });
+    const raw = new Raw(s.port).say("GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n".repeat(300));
+    await raw.end();
+    expect(inFlight).toHaveBeenCalled();
+    await until(() => inFlight.mock.calls.at(-1)![0] === 0);
+    expect(Math.max(...inFlight.mock.calls.map(([count]) => count as number))).toBe(8);
+    expect(answered.mock.calls.map(([, , status]) => status)).toEqual(Array(8).fill(499));
+    // one after the other there may be many
+    const many = new Raw(s.port);
+    for (let i = 0; i < 20; i++) expect(await many.request("GET /v1/feed").status(i)).toBe(200);
+    await servedMeanwhile(s);
+  });
+
+  test("requests that wait behind others when their connection goes", async () => {
+    const inFlight = vi.fn();
+    const { store } = await world(await temporaryFolder());
+    const digest = await store.put(new Uint8Array(1 << 16));
+    const hub = new EventHub();
+    const coordinator = {
+      events: (options: SubscribeOptions) => hub.subscribe(options),
+      feed: () => ({ chainId: null, tip: null, blocks: [] }),
+      status: () => ({ state: "proved", proof: { digest } }),
+    } as unknown as Coordinator;
+    const open = vi.spyOn(store, "open");
+    const s = await serve({ coordinator, store, hooks: { inFlight }, limits: { maxFollowers: 4 } });
+    const raw = new Raw(s.port);
+    for (let i = 0; i < 4; i++) raw.request("GET /v1/events").request("GET /v1/blocks/x/proof");
+    await until(() => hub.size === 4 && inFlight.mock.calls.at(-1)![0] === 8);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(open).not.toHaveBeenCalled();
+    raw.socket.destroy();
+    await until(() => hub.size === 0 && inFlight.mock.calls.at(-1)![0] === 0);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(open).not.toHaveBeenCalled();
+    // places are free again, and proofs come one after the other
+    const after = new Raw(s.port);
+    for (let i = 0; i < 7; i++) after.request("GET /v1/blocks/x/proof");
+    expect(await after.request("GET /v1/events").status(7)).toBe(200);
+    expect(after.statuses).toEqual(Array(8).fill(200));
+    expect(open).toHaveBeenCalledTimes(7);
+  });
+
+  test("blobs that were opened for who has gone are closed", async () => {
+    const { store } = await world(await temporaryFolder());
+    const digest = await store.put(new Uint8Array(1 << 16));
+    const close = vi.fn();
+    let opened = () => {};
+    const slow = new Proxy(store, {
+      get: (object, name) => {
+        if (name !== "open") {
+          const value = Reflect.get(object, name, object) as unknown;
+          return typeof value === "function" ? value.bind(object) : value;
+        }
+        return async () => {
+          const blob = await store.open(digest);
+          await new Promise<void>((resolve) => {
+            opened = resolve;
+          });
+          return { ...blob, stream: () => blob.stream(), close: async () => blob.close().then(close) };
+        };
+      },
+    });
+    const [inFlight, error] = [vi.fn(), vi.fn()];
+    const s = await serve({ store: slow, hooks: { inFlight }, log: { ...silent, error } });
+    const before = opened;
+    const raw = new Raw(s.port).request(`GET /v1/blobs/${digest}`, GOOD);
+    await until(() => opened !== before);
+    raw.socket.destroy();
+    await until(() => inFlight.mock.calls.at(-1)![0] === 0);
+    opened();
+    await until(() => close.mock.calls.length === 1);
+    expect(error).not.toHaveBeenCalled();
+  });
+
+  test("a trace that comes for too long", async () => {
+    const s = await serve({ limits: { uploadTimeout: 300, minRate: 1, maxUploads: 1 } });
+    const slow = new Raw(s.port).request("POST /v1/blocks", { ...jsonHeaders, "content-length": 10_000 });
+    const timer = setInterval(() => slow.say(" "), 10);
+    cleanup(async () => clearInterval(timer));
+    expect([await slow.status(), slow.code]).toEqual([408, "REQUEST_TIMEOUT"]);
+    await slow.end();
+    expect((await post(`${s.url}/v1/blocks`, traceOf({ number: 1 }))).status).toBe(202);
+  });
+
+  test("who goes while a trace is looked at", async () => {
+    const aborted = vi.fn();
+    const started = vi.fn();
+    const inspect: CoordinatorOptions["inspect"] = (_, signal) =>
+      new Promise((_resolve, reject) => {
+        started();
+        signal.addEventListener("abort", () => {
+          aborted();
+          reject(signal.reason as Error);
+        });
+      });
+    const error = vi.fn();
+    const s = await serve({ log: { ...silent, error }, limits: { maxUploads: 1 } }, { inspect });
+    const body = Buffer.from(traceOf({ number: 1 }));
+    const raw = new Raw(s.port).request("POST /v1/blocks", { ...jsonHeaders, "content-length": body.length }).say(body);
+    await until(() => started.mock.calls.length === 1);
+    expect(aborted).not.toHaveBeenCalled();
+    raw.socket.destroy();
+    await until(() => aborted.mock.calls.length === 1);
+    await until(async () => (await s.store.usage()).blobs === 0);
+    expect(s.registry.size).toBe(0);
+    expect(error).not.toHaveBeenCalled();
   });
 
   test("too many blocks", async () => {
@@ -853,6 +963,17 @@ describe("events over HTTP", () => {
     });
     expect((await fetch(`${s.url}/v1/events`)).status).toBe(429);
     await second.body!.cancel();
+  });
+
+  test("many follow", async () => {
+    const warned = vi.fn();
+    process.on("warning", warned);
+    cleanup(async () => void process.off("warning", warned));
+    const s = await serve();
+    const followers = Array.from({ length: 12 }, () => new Raw(s.port).request("GET /v1/events"));
+    for (const raw of followers) expect(await raw.status()).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(warned).not.toHaveBeenCalled();
   });
 
   test("who does not read is cut off, and costs others nothing", async () => {

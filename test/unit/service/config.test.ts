@@ -373,7 +373,7 @@ describe("the services' tables", () => {
 
   test("have the options that are promised", () => {
     expect(Object.keys(COORDINATOR_OPTIONS).map(flagOf).sort().join(" ")).toBe(
-      "--attempts --backend --cache --concurrency --cors --data --drain-timeout --job-timeout --keep-traces --keys " +
+      "--attempts --backend --cache --chain-id --concurrency --cors --data --drain-timeout --job-timeout --keep-traces --keys " +
         "--kinds --lease --listen --log-level --max-blocks --max-memory --max-trace --redis --redis-prefix --threads " +
         "--token --token-file",
     );

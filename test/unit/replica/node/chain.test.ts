@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type ChainOptions, proofDigest, ReplicaChain } from "../../../../src/replica/node/chain.js";
 import { type DatabaseOptions, ReplicaDatabase } from "../../../../src/replica/node/database.js";
+import { NodeError } from "../../../../src/replica/node/errors.js";
 import { verifyBlock } from "../../../../src/verifier/block.js";
 import { type BlockProof, decodeBlockProof, encodeBlockProof } from "../../../../src/verifier/encoding.js";
 import { decodeHeader, encodeHeader } from "../../../../src/verifier/ethereum/header.js";
@@ -131,7 +132,8 @@ describe("proofs of other blocks", () => {
         expect(verdict).toMatchObject({ faults: [{ code: "HEADER_INVALID", where: "header.parentHash" }] });
         expect(replica.refused()).toMatchObject([{ reason: "not-next", hash: other.hash, count: i }]);
       }
-      expect(verified.length).toBe(1);
+      // its header says enough
+      expect(verified.length).toBe(0);
       expect(await replica.submit(block(2).proof)).toMatchObject({ outcome: "accepted" });
     }
     // at the snapshot the verifier itself does not know the parent
@@ -139,11 +141,12 @@ describe("proofs of other blocks", () => {
     const stranger = changed(block(1).proof, (proof) => {
       proof.header = encodeHeader({ ...header, parentHash: 5n });
     });
-    const { replica } = await replicaOf();
+    const { replica, verified } = await replicaOf();
     expect(await replica.submit(stranger)).toMatchObject({
       outcome: "not-next",
       faults: [{ code: "HEADER_INVALID", where: "header.parentHash" }],
     });
+    expect(verified).toEqual([]);
     expect(replica.head.number).toBe(0n);
   });
 
@@ -338,6 +341,52 @@ describe("when verification itself fails", () => {
     expect(replica.refused()).toEqual([]);
     fail = false;
     expect(await replica.submit(block(1).proof)).toMatchObject({ outcome: "accepted" });
+  });
+
+  test("a proof that costs the thread twice is refused, also by the next process, and another one is tried", async () => {
+    const path = await testFolder();
+    const bad = forged(1);
+    const lost = new NodeError("ended", { code: "VERIFIER_LOST", got: "out of memory" });
+    const opened = async () => {
+      const database = await ReplicaDatabase.open(path, { snapshot: chain.before });
+      onTestFinished(() => database.close());
+      let calls = 0;
+      const replica = await ReplicaChain.open({
+        database,
+        keys: KEYS,
+        verify: async (proof, options) => {
+          calls++;
+          if (proofDigest(proof) === proofDigest(bad)) throw lost;
+          return verifyBlock(proof, options);
+        },
+      });
+      return { replica, database, calls: () => calls };
+    };
+    const faults = [{ code: "VERIFIER_LOST", message: expect.stringContaining("out of memory") }];
+    const first = await opened();
+    await expect(first.replica.submit(bad)).rejects.toBe(lost);
+    expect(first.replica.refused()).toEqual([]);
+    expect(await first.replica.submit(bad)).toMatchObject({ outcome: "invalid", again: false, faults });
+    expect(await first.replica.submit(bad)).toMatchObject({ outcome: "invalid", again: true, faults });
+    expect(first.calls()).toBe(2);
+    await first.database.close();
+    const second = await opened();
+    expect(second.replica.isRefused(proofDigest(bad))).toBe(true);
+    expect(await second.replica.submit(bad)).toMatchObject({ outcome: "invalid", again: true, faults });
+    expect(second.calls()).toBe(0);
+    expect(await second.replica.submit(block(1).proof)).toMatchObject({ outcome: "accepted" });
+  });
+
+  test("of a proof that is not the next only the beginning is read here", async () => {
+    const { replica, verified } = await replicaOf({ blocks: 1 });
+    const { proof } = block(3);
+    // a header, and then millions of transactions of no bytes
+    const bomb = new Uint8Array(16 << 20);
+    bomb.set(proof.subarray(0, 1000));
+    const begun = performance.now();
+    expect(await replica.submit(bomb)).toMatchObject({ outcome: "not-next", number: 3n });
+    expect(performance.now() - begun).toBeLessThan(1000);
+    expect(verified).toEqual([]);
   });
 
   test("a verdict that comes from somewhere else must be true of the state", async () => {

@@ -4,7 +4,7 @@ import { ClassicLevel } from "classic-level";
 import fc from "fast-check";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { ReplicaChain } from "../../../../src/replica/node/chain.js";
-import { type DatabaseOptions, ReplicaDatabase } from "../../../../src/replica/node/database.js";
+import { type DatabaseOptions, IMPORT_MARKER, ReplicaDatabase } from "../../../../src/replica/node/database.js";
 import { encodeJson } from "../../../../src/replica/node/records.js";
 import { snapshotState } from "../../../../src/replica/snapshot.js";
 import { stateRootOf } from "../../../../src/trace/ethereumjs.js";
@@ -134,6 +134,9 @@ describe("a database from a snapshot", () => {
         { type: "del", key: node! },
       ]),
     );
+    // only what says so itself did not end
+    await expect(ReplicaDatabase.open(path)).rejects.toMatchObject({ code: "DATABASE_DAMAGED" });
+    await writeFile(join(path, IMPORT_MARKER), "");
     await expect(ReplicaDatabase.open(path)).rejects.toMatchObject({ code: "DATABASE_EMPTY" });
     const controller = new AbortController();
     const reason = new Error("enough");
@@ -226,6 +229,56 @@ describe("what cannot be opened", () => {
       await expect(ReplicaDatabase.open(changed), space).rejects.toMatchObject(damaged);
     }
   });
+});
+
+describe("a log of which LevelDB drops parts", () => {
+  const damaged = { code: "DATABASE_DAMAGED" };
+
+  test("shows as a gap in the blocks, or as blocks beyond the head", async () => {
+    const folder = await testFolder();
+    for (const missing of [0, 2, 5]) {
+      const path = join(folder, String(missing));
+      await (await filled(path)).close();
+      const keys = await keysOf(path, "b");
+      expect(keys.length).toBe(6);
+      await raw(path, (level) => level.del(keys[missing]!));
+      await expect(ReplicaDatabase.open(path), String(missing)).rejects.toMatchObject(damaged);
+    }
+    const path = join(folder, "head");
+    await (await filled(path, 3)).close();
+    const head = await raw(path, (level) => level.get(new TextEncoder().encode("h")));
+    const database = await opened(path);
+    const replica = await ReplicaChain.open({ database, keys: KEYS });
+    await replica.submit(chain.blocks[3]!.proof);
+    await database.close();
+    await raw(path, (level) => level.put(new TextEncoder().encode("h"), head!));
+    await expect(ReplicaDatabase.open(path)).rejects.toMatchObject(damaged);
+  });
+
+  test("with everything in it is not begun anew", async () => {
+    const path = await testFolder();
+    await (await filled(path, 2)).close();
+    expect(await readdir(path)).not.toContain(IMPORT_MARKER);
+    await raw(path, (level) => level.clear());
+    for (const options of [{}, { snapshot: chain.before }]) {
+      await expect(ReplicaDatabase.open(path, options)).rejects.toMatchObject(damaged);
+    }
+  });
+
+  test("an import that never began or failed leaves its marker, and may begin again", async () => {
+    const path = await testFolder();
+    await expect(ReplicaDatabase.open(path)).rejects.toMatchObject({ code: "DATABASE_EMPTY" });
+    expect(await readdir(path)).toContain(IMPORT_MARKER);
+    await opened(path, { snapshot: chain.before });
+    expect(await readdir(path)).not.toContain(IMPORT_MARKER);
+  });
+});
+
+test("a database says whether it began with a snapshot", async () => {
+  const database = await opened(await testFolder(), { snapshot: chain.before });
+  database.expectOrigin(chain.before);
+  const other = { code: "DATABASE_SNAPSHOT" };
+  expect(() => database.expectOrigin({ ...chain.before, number: 3n })).toThrow(expect.objectContaining(other));
 });
 
 describe("the state of a database", () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { linkSync, writeFileSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -133,6 +133,32 @@ describe("a folder", () => {
     await expect(third!.fetch(controller.signal)).rejects.toBe(controller.signal.reason);
   });
 
+  test("a pipe that took the place of a file keeps nobody waiting", async () => {
+    const folder = await testFolder();
+    const feed = new FolderFeed(folder);
+    const path = join(folder, "1.proof");
+    await writeFile(path, proofs[0]!);
+    const [candidate] = (await feed.poll(1n)).candidates;
+    await rm(path);
+    execFileSync("mkfifo", [path]);
+    await expect(candidate!.fetch()).rejects.toMatchObject({ code: "FEED_UNAVAILABLE", where: path });
+    expect(await numbersOf(feed)).toEqual({ tip: undefined, numbers: [] });
+  });
+
+  test("sees a file that was written over and given its old time again", async () => {
+    const folder = await testFolder();
+    const feed = new FolderFeed(folder);
+    const path = join(folder, "1.proof");
+    const time = new Date(1_700_000_000_000);
+    await writeFile(path, numbered(1n));
+    await utimes(path, time, time);
+    const [first] = (await feed.poll(1n)).candidates;
+    await writeFile(path, numbered(2n));
+    await utimes(path, time, time);
+    expect(await numbersOf(feed)).toEqual({ tip: 2n, numbers: [2n] });
+    expect(first!.number).toBe(1n);
+  });
+
   test("a file that has grown is not read", async () => {
     const folder = await testFolder();
     const feed = new FolderFeed(folder, { maxBytes: 5000 });
@@ -238,7 +264,6 @@ describe("a coordinator", () => {
       ["FEED_MALFORMED", (response) => response.end(list({ blocks: [{ ...block, id: "../../etc/passwd" }] }))],
       ["FEED_MALFORMED", (response) => response.end(list({ blocks: [{ ...block, proof: "x" }] }))],
       ["FEED_MALFORMED", (response) => response.end(list({ blocks: [{ ...block, number: 1e300 }] }))],
-      ["FEED_MALFORMED", (response) => response.end(list({ blocks: Array(2000).fill(block) }))],
       ["FEED_CHAIN", (response) => response.end(list({ chainId: "0x1" }))],
       ["FEED_TOO_LARGE", (response) => response.end(" ".repeat(2 << 20))],
       [
@@ -286,6 +311,10 @@ describe("a coordinator", () => {
       answer = how;
       await expect(feed.poll(1n), `${code} ${i}`).rejects.toMatchObject({ code });
     }
+    // more than it takes: those with proofs come first
+    const many = [...Array(2000).fill({ ...block, proof: null }), ...Array(1500).fill(block)];
+    answer = (response) => response.end(list({ blocks: many }));
+    expect((await feed.poll(1n)).candidates.length).toBe(1024);
     // out of order, and older than what was asked for
     answer = (response) => response.end(list({ blocks: listed().blocks.reverse() }));
     expect(await numbersOf(feed, 2n)).toEqual({ tip: 9n, numbers: [2n, 3n] });
@@ -318,6 +347,22 @@ describe("a coordinator", () => {
     await expect(feed.poll(1n, controller.signal)).rejects.toBe(reason);
     proof = (response) => response.end(proofs[0]);
     expect(await candidate!.fetch()).toEqual(proofs[0]);
+  });
+
+  test("that dribbles is not waited for", async () => {
+    const timers: NodeJS.Timeout[] = [];
+    onTestFinished(() => timers.forEach(clearInterval));
+    const { feed } = await coordinator(
+      (_request, response) => {
+        response.writeHead(200);
+        timers.push(setInterval(() => response.write(" "), 5));
+      },
+      { timeout: 60_000, rateWindow: 200 },
+    );
+    await expect(feed.poll(1n)).rejects.toMatchObject({
+      code: "FEED_TIMEOUT",
+      message: expect.stringContaining("slowly"),
+    });
   });
 
   test("that is not there, and what is no address", async () => {

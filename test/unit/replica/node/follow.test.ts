@@ -7,6 +7,7 @@ import { NodeError } from "../../../../src/replica/node/errors.js";
 import type { Candidate, Feed, Poll } from "../../../../src/replica/node/feed.js";
 import { FolderFeed } from "../../../../src/replica/node/feed-folder.js";
 import { Follower, type FollowerOptions } from "../../../../src/replica/node/follow.js";
+import { reasonsOf } from "../../../../src/replica/node/start.js";
 import { decodeBlockProof, encodeBlockProof } from "../../../../src/verifier/encoding.js";
 import { altered, KEYS, TestChain, testFolder } from "./support.js";
 
@@ -279,7 +280,7 @@ describe("what fails", () => {
   });
 
   test("a verifier that dies is given the proof again", async () => {
-    let failures = 3;
+    let failures = 1;
     const { verifyBlock } = await import("../../../../src/verifier/block.js");
     const { replica, feed, follower } = await following({
       verify: async (proof, options) => {
@@ -290,6 +291,68 @@ describe("what fails", () => {
     feed.add(1, proofs[0]!);
     await until(() => replica.head.number === 1n);
     expect(follower.status.stalled).toBeUndefined();
+  });
+
+  test("a round over many proofs is ended, and the feed asked again, untried ones first", async () => {
+    const order: string[] = [];
+    let later: string | undefined;
+    const candidate = (id: string, proof: Uint8Array | undefined): Candidate => ({
+      number: 1n,
+      id,
+      fetch: async () => {
+        order.push(id);
+        await new Promise((resolve) => setTimeout(resolve, 15));
+        if (proof !== undefined) return proof;
+        throw new NodeError("gone", { code: "FEED_MISSING" });
+      },
+    });
+    let polls = 0;
+    const feed: Feed = {
+      name: "many",
+      poll: async () => {
+        polls++;
+        const bad = ["a", "b", "c"].map((id) => candidate(id, undefined));
+        if (polls > 1) later ??= String(order.length);
+        return { tip: 1n, candidates: polls === 1 ? bad : [...bad, candidate("good", proofs[0])] };
+      },
+    };
+    const { replica } = await following({ feed, roundTime: 10, maxDelay: 1 });
+    await until(() => replica.head.number === 1n);
+    // one a round; those that failed may be due again, and still come last
+    expect(order).toEqual(["a", "b", "c", "good"]);
+    expect(later).toBe("1");
+  });
+
+  test("a feed that takes long to ask is still asked as often as maxDelay says", async () => {
+    let polls = 0;
+    const feed: Feed = {
+      name: "slow",
+      poll: async () => {
+        polls++;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return { tip: undefined, candidates: [] };
+      },
+    };
+    await following({ feed, maxDelay: 20 });
+    // nine times as long would be 900 ms each
+    await vi.waitFor(() => expect(polls).toBeGreaterThanOrEqual(4), { timeout: 1500, interval: 10 });
+  });
+
+  test("damage that others meet, and a feed that is not asked any more, are reasons not to be ready", async () => {
+    const { follower, feed } = await following();
+    await until(() => feed.polls > 1);
+    expect(reasonsOf(follower.status)).toEqual([]);
+    follower.noteDamage(new NodeError("closed", { code: "DATABASE_CLOSED" }));
+    follower.noteDamage(new Error("other"));
+    expect(follower.status.damaged).toBeUndefined();
+    follower.noteDamage(new NodeError("damaged", { code: "DATABASE_DAMAGED" }));
+    expect(reasonsOf(follower.status)).toEqual(["the database: DATABASE_DAMAGED"]);
+    const { damaged, ...rest } = follower.status;
+    expect(damaged).toMatchObject({ code: "DATABASE_DAMAGED" });
+    const status = { ...rest, polledAt: 0, feedError: undefined };
+    expect(reasonsOf(status, { now: 120_000 })).toEqual([]);
+    expect(reasonsOf(status, { now: 120_001 })).toEqual(["feed not asked since 1970-01-01T00:00:00.000Z"]);
+    expect(reasonsOf(status, { now: 120_001, poll: 600_000 })).toEqual([]);
   });
 
   test("a damaged or closed database ends it", async () => {

@@ -91,7 +91,7 @@ export const blockProofs: fc.Arbitrary<BlockProof> = fc.record({
   version: fc.constant(BLOCK_PROOF_VERSION),
   keySet: fc.uint8Array({ minLength: 32, maxLength: 32 }),
   header: fc.uint8Array({ maxLength: 300 }),
-  transactions: fc.array(fc.uint8Array({ maxLength: 150 }), { maxLength: 3 }),
+  transactions: fc.array(fc.uint8Array({ minLength: 32, maxLength: 150 }), { maxLength: 3 }),
   claims: blockClaims,
   chunks: fc.array(
     fc.record({ layout: fc.integer({ min: 0, max: 255 }), proof: fc.uint8Array({ minLength: 224, maxLength: 224 }) }),

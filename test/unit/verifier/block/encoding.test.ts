@@ -92,14 +92,14 @@ describe("the binary encoding", () => {
         blockhash: [{ n: 128n, multiplicity: 3n }],
       },
     };
-    const hex = toHex(encodeBlockProof({ ...EMPTY, transactions: [Uint8Array.of(1, 2)], claims }));
+    const hex = toHex(encodeBlockProof({ ...EMPTY, transactions: [new Uint8Array(32).fill(8)], claims }));
     expect(hex).toBe(
       [
         "0x636b6270",
         "02",
         "07".repeat(32),
         "01c0", // header
-        "01020102", // transactions
+        `0120${"08".repeat(32)}`, // transactions
         "09".repeat(32), // claims
         "01", // of one transaction
         "021234c801", // senderBalance
@@ -138,6 +138,22 @@ describe("the binary encoding", () => {
         "00", // chunks
       ].join(""),
     );
+  });
+
+  it("has no transactions that are shorter than any is, and makes no objects of them", () => {
+    const short = { ...EMPTY, transactions: [new Uint8Array(31)] };
+    const fault = expect.objectContaining({ code: "BLOCK_MALFORMED", where: "transactions[0]" });
+    expect(() => encodeBlockProof(short)).toThrow(fault);
+    // 16 MiB of transactions of no bytes
+    const empty = encodeBlockProof(EMPTY);
+    const at = 4 + 1 + 32 + 1 + EMPTY.header.length;
+    expect(empty[at]).toBe(0);
+    const bomb = new Uint8Array(16 << 20);
+    bomb.set(empty.subarray(0, at));
+    bomb.set([0x80, 0x80, 0xc0, 0x07], at);
+    const begun = performance.now();
+    expect(() => decodeBlockProof(bomb)).toThrow(fault);
+    expect(performance.now() - begun).toBeLessThan(500);
   });
 
   it("gives back every proof, and every byte string that it reads", () => {

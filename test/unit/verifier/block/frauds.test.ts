@@ -334,7 +334,7 @@ describe("transactions", () => {
     );
     const broken = change((proof) => {
       proof.transactions[1] = proof.transactions[1]!.slice(0, -1);
-      proof.transactions[2] = Uint8Array.of();
+      proof.transactions[2] = new Uint8Array(32).fill(0x80);
     });
     await expectFaults(block, broken, [
       ["TX_MALFORMED", "transactions[1]"],
